@@ -1,0 +1,20 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.{ts,tsx}'],
+    benchmark: { include: ['test/**/*.bench.ts'] },
+    globalSetup: ['test/support/build.ts'],
+    setupFiles: ['test/support/environment.ts'],
+    // Every pseudo-terminal is a process of its own beside these.
+    maxWorkers: 2,
+    // Above the 15 s of waitFor, whose message shows the screen.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    coverage: {
+      provider: 'v8',
+      include: ['source/**'],
+      reporter: ['text', 'html'],
+    },
+  },
+});
