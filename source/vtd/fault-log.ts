@@ -1,0 +1,65 @@
+/** Primary fault logging: the ring of fault recording registers. VT-d specification, chapter 7.2.1. */
+import { faultRecord } from './fault-record.ts';
+
+const { FR, T1, AT, F, SID } = faultRecord.fields;
+const HELD = F.mask << F.shift;
+
+/** `first`: stored, and no other record was pending, so that the unit raises its fault event. */
+export type Recorded = 'first' | 'recorded' | 'duplicate' | 'overflow';
+
+export class FaultLog {
+  /** Four 32-bit words a record, as software reads them. */
+  readonly words: Int32Array;
+  readonly records: number;
+  /** FSTS.PFO: a fault was lost. */
+  overflow = false;
+  /** FSTS.FRI: the record first filled when the log last was empty. */
+  first = 0;
+  private next = 0;
+
+  constructor(records: number) {
+    this.records = records;
+    this.words = new Int32Array(4 * records);
+  }
+
+  /** FSTS.PPF: whether any record holds a fault. Derived, never stored. */
+  get pending(): boolean {
+    for (let i = 0; i < this.records; i++) if (this.holds(i)) return true;
+    return false;
+  }
+
+  holds(index: number): boolean {
+    return (this.words[4 * index + 3] & HELD) !== 0;
+  }
+
+  /**
+   * Store a fault.
+   *
+   * @param isRead T1: 1 for a read, 0 for a write
+   */
+  record(sourceId: number, hi: number, lo: number, reason: number, isRead: boolean): Recorded {
+    if (this.overflow) return 'overflow';
+    for (let i = 0; i < this.records; i++) {
+      // Compression: a device that already has a record waiting is not recorded again (chapter 7.2.1, optional).
+      if (this.holds(i) && (this.words[4 * i + 2] & 0xffff) === sourceId) return 'duplicate';
+    }
+    if (this.holds(this.next)) {
+      this.overflow = true;
+      return 'overflow';
+    }
+    const wasEmpty = !this.pending;
+    if (wasEmpty) this.first = this.next;
+    const at = 4 * this.next;
+    this.words[at] = lo & ~0xfff;
+    this.words[at + 1] = hi;
+    this.words[at + SID.word] = sourceId;
+    this.words[at + 3] = (reason << FR.shift) | (0 << AT.shift) | ((isRead ? 1 : 0) << T1.shift) | HELD;
+    this.next = (this.next + 1) % this.records;
+    return wasEmpty ? 'first' : 'recorded';
+  }
+
+  /** Software wrote 1 to the F bit of a record. */
+  release(index: number): void {
+    this.words[4 * index + 3] &= ~HELD;
+  }
+}

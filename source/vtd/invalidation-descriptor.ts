@@ -1,0 +1,63 @@
+/** Descriptors of the invalidation queue, 128 bits. VT-d specification, chapter 6.5.2. */
+import { address, bit, bits, input, type Layout, layout } from './layout.ts';
+
+const SOURCE = 'VT-d chapter 6.5.2';
+
+const type = bits(3, 0, 'descriptor type', {
+  values: { 1: 'context cache', 2: 'IOTLB', 3: 'device TLB', 4: 'interrupt entry cache', 5: 'wait' },
+});
+const typeHigh = bits(11, 9, 'descriptor type, upper bits');
+
+export const DescriptorType = { CONTEXT: 1, IOTLB: 2, INTERRUPT_ENTRY: 4, WAIT: 5 } as const;
+export const Granularity = { GLOBAL: 1, DOMAIN: 2, SELECTIVE: 3 } as const;
+
+export const contextDescriptor = layout('context-cache descriptor', 128, SOURCE, {
+  type,
+  typeHigh,
+  G: bits(5, 4, 'granularity', { values: { 1: 'global', 2: 'domain', 3: 'device' } }),
+  DID: bits(31, 16, 'domain id'),
+  SID: bits(47, 32, 'source id'),
+  FM: bits(49, 48, 'function mask'),
+});
+
+export const iotlbDescriptor = layout('IOTLB descriptor', 128, SOURCE, {
+  type,
+  typeHigh,
+  G: bits(5, 4, 'granularity', { values: { 1: 'global', 2: 'domain', 3: 'page' } }),
+  DW: bit(6, 'drain writes'),
+  DR: bit(7, 'drain reads'),
+  DID: bits(31, 16, 'domain id'),
+  AM: bits(69, 64, 'address mask: 2^AM pages'),
+  IH: bit(70, 'only leaf entries changed'),
+  ADDR: input(127, 76, 'page'),
+});
+
+export const interruptEntryDescriptor = layout('interrupt-entry-cache descriptor', 128, SOURCE, {
+  type,
+  typeHigh,
+  G: bit(4, 'granularity', { values: { 0: 'global', 1: 'index' } }),
+  IM: bits(31, 27, 'index mask'),
+  IIDX: bits(47, 32, 'index'),
+});
+
+export const waitDescriptor = layout('wait descriptor', 128, SOURCE, {
+  type,
+  typeHigh,
+  IF: bit(4, 'interrupt'),
+  SW: bit(5, 'status write'),
+  FN: bit(6, 'fence'),
+  PD: bit(7, 'page-request drain'),
+  STDATA: bits(63, 32, 'status data'),
+  STADDR: address(127, 66, 'status address'),
+});
+
+const byType: Readonly<Record<number, Layout>> = {
+  1: contextDescriptor,
+  2: iotlbDescriptor,
+  4: interruptEntryDescriptor,
+  5: waitDescriptor,
+};
+
+/** The format of a descriptor given its first word, or null for a type that legacy mode does not know. */
+export const descriptorLayout = (word: number): Layout | null =>
+  ((word >>> 9) & 7) === 0 ? (byType[word & 15] ?? null) : null;

@@ -1,0 +1,330 @@
+/**
+ * One remapping unit: its registers and what writing them does. Software reaches the unit only through
+ * `read32`, `write32` and their 64-bit forms, and through tables and queues in memory.
+ */
+import { bigToWords, join } from './bits.ts';
+import { type Capabilities, capabilities, type UnitDescription } from './capabilities.ts';
+import { FaultLog } from './fault-log.ts';
+import { InvalidationQueue } from './invalidation-queue.ts';
+import { Invalidator } from './invalidator.ts';
+import type { PhysicalMemory } from './memory.ts';
+import { contextCommand, faultStatus, Global, iotlbCommand, Offset, rootTableAddress } from './registers.ts';
+import type { Step } from './step.ts';
+import {
+  type CacheShape,
+  defaultCaches,
+  defaultUncertain,
+  Translator,
+  type Uncertain,
+} from './translator.ts';
+
+const WINDOW_WORDS = 1024;
+const MASKED = 1 << 31;
+const PENDING = 1 << 30;
+
+const bitOf = (field: { mask: number; shift: number }) => field.mask << field.shift;
+const FSTS = {
+  PFO: bitOf(faultStatus.fields.PFO),
+  PPF: bitOf(faultStatus.fields.PPF),
+  IQE: bitOf(faultStatus.fields.IQE),
+};
+const ONE_SHOTS = Global.SRTP | Global.SIRTP | Global.WBF;
+const PERSISTENT = Global.TE | Global.QIE | Global.IRE | Global.CFI;
+
+/** Writable bits of plain registers, low word first where there are two. */
+const WRITABLE: Readonly<Record<number, number>> = {
+  [Offset.RTADDR]: ~0x3ff,
+  [Offset.RTADDR + 4]: -1,
+  [Offset.CCMD]: -1,
+  [Offset.FEDATA]: -1,
+  [Offset.FEADDR]: ~3,
+  [Offset.FEUADDR]: -1,
+  [Offset.IEDATA]: -1,
+  [Offset.IEADDR]: ~3,
+  [Offset.IEUADDR]: -1,
+  [Offset.IRTA]: 0xffff_f80f | 0,
+  [Offset.IRTA + 4]: -1,
+};
+
+export type IommuOptions = {
+  readonly caches?: CacheShape;
+  readonly uncertain?: Uncertain;
+};
+
+/** An interrupt message the unit sends for its own events: a write of `data` to `address`. */
+export type SendInterrupt = (address: number, data: number) => void;
+
+export class Iommu {
+  readonly capabilities: Capabilities;
+  readonly translator: Translator;
+  readonly invalidator: Invalidator;
+  readonly faultLog: FaultLog;
+  readonly queue: InvalidationQueue;
+  private readonly registers = new Int32Array(WINDOW_WORDS);
+  private readonly sendInterrupt: SendInterrupt;
+  /** The persistent and status bits of GSTS. */
+  private status = 0;
+
+  constructor(
+    memory: PhysicalMemory,
+    description: UnitDescription,
+    sendInterrupt: SendInterrupt,
+    { caches = defaultCaches, uncertain = defaultUncertain }: IommuOptions = {},
+  ) {
+    this.capabilities = capabilities(description);
+    this.sendInterrupt = sendInterrupt;
+    this.faultLog = new FaultLog(this.capabilities.faultRecords);
+    this.translator = new Translator(
+      memory,
+      this.capabilities,
+      this.faultLog,
+      () => this.raiseFaultEvent(),
+      caches,
+      uncertain,
+    );
+    this.invalidator = new Invalidator(this.translator);
+    this.queue = new InvalidationQueue(memory, this.capabilities, this.invalidator, {
+      invalidationComplete: () => this.completeWait(),
+      queueError: () => this.raiseFaultEvent(),
+    });
+    this.set(Offset.VER, description.version);
+    this.set(Offset.CAP, ...bigToWords(description.cap, 2));
+    this.set(Offset.ECAP, ...bigToWords(description.ecap, 2));
+    this.set(Offset.FECTL, MASKED);
+    this.set(Offset.IECTL, MASKED);
+  }
+
+  /** Read a 32-bit register or half of a 64-bit one. Offsets that name nothing read as 0. */
+  read32(offset: number): number {
+    switch (offset) {
+      case Offset.GCMD:
+        return 0;
+      case Offset.GSTS:
+        return this.status;
+      case Offset.FSTS:
+        return this.faultStatus();
+      case Offset.IQH:
+        return this.queue.head;
+      case Offset.IQT:
+        return this.queue.tail;
+      case Offset.IQERCD:
+        return this.queue.error;
+    }
+    const record = offset - this.capabilities.faultOffset;
+    if (record >= 0 && record < 16 * this.capabilities.faultRecords) return this.faultLog.words[record >>> 2];
+    return this.registers[offset >>> 2] ?? 0;
+  }
+
+  /** Read a 64-bit register: low half, high half. */
+  read64(offset: number): [lo: number, hi: number] {
+    return [this.read32(offset), this.read32(offset + 4)];
+  }
+
+  /** Write a 32-bit register or half of a 64-bit one, with whatever that sets off. */
+  write32(offset: number, value: number): void {
+    switch (offset) {
+      case Offset.GCMD:
+        return this.globalCommand(value);
+      case Offset.CCMD + 4:
+        return this.contextCommand(value);
+      case Offset.FSTS:
+        return this.clearFaultStatus(value);
+      case Offset.FECTL:
+        return this.eventControl(Offset.FECTL, value);
+      case Offset.IECTL:
+        return this.eventControl(Offset.IECTL, value);
+      case Offset.IQT:
+        return this.queue.setTail(value & 0x7fff0);
+      case Offset.IQA:
+      case Offset.IQA + 4:
+        return this.queueAddress(offset, value);
+      case Offset.ICS:
+        if ((value & 1) !== 0) {
+          this.set(Offset.ICS, 0);
+          this.set(Offset.IECTL, this.get(Offset.IECTL) & ~PENDING);
+        }
+        return;
+    }
+    const { faultOffset, faultRecords, invalidateOffset } = this.capabilities;
+    const record = offset - faultOffset;
+    if (record >= 0 && record < 16 * faultRecords) {
+      if ((record & 15) === 12 && (value & MASKED) !== 0) this.releaseFault(record >>> 4);
+      return;
+    }
+    if (offset === invalidateOffset || offset === invalidateOffset + 4) return this.set(offset, value);
+    if (offset === invalidateOffset + 8) return this.set(offset, value);
+    if (offset === invalidateOffset + 12) return this.iotlbCommand(value);
+    const writable = WRITABLE[offset];
+    if (writable !== undefined) this.set(offset, value & writable);
+  }
+
+  /** Write a 64-bit register: the low half first, so that a trigger bit in the high half acts last. */
+  write64(offset: number, hi: number, lo: number): void {
+    this.write32(offset, lo);
+    this.write32(offset + 4, hi);
+  }
+
+  /**
+   * What a request would meet, step by step, without any effect on the unit.
+   *
+   * @param cold true to take all caches for empty, so that every table is read
+   * @returns the outcome as Translator.translate gives it, the output address or fault, and the steps
+   */
+  explain(sourceId: number, hi: number, lo: number, access: number, cold = false) {
+    const { translator } = this;
+    const outer = translator.steps;
+    const steps: Step[] = [];
+    translator.steps = steps;
+    translator.probing = true;
+    translator.cold = cold;
+    const outcome = translator.translate(sourceId, hi, lo, access);
+    translator.probing = false;
+    translator.cold = false;
+    translator.steps = outer;
+    return { outcome, hi: translator.outHi, lo: translator.outLo, fault: translator.fault, steps };
+  }
+
+  private get(offset: number): number {
+    return this.registers[offset >>> 2];
+  }
+
+  private set(offset: number, ...words: number[]): void {
+    this.registers.set(words, offset >>> 2);
+  }
+
+  /** GCMD: persistent bits take the written state, one-shot bits start a command that is done at once. */
+  private globalCommand(value: number): void {
+    const { translator, queue } = this;
+    const before = this.status;
+    this.status = (before & ~PERSISTENT) | (value & PERSISTENT);
+    if ((value & ONE_SHOTS & Global.SRTP) !== 0) {
+      const lo = this.get(Offset.RTADDR);
+      translator.rootHi = this.get(Offset.RTADDR + 4);
+      translator.rootLo = lo & ~0xfff;
+      translator.tableMode = (lo >>> rootTableAddress.fields.TTM.shift) & rootTableAddress.fields.TTM.mask;
+      if (this.capabilities.setRootInvalidates) translator.dropCaches();
+      this.status |= Global.SRTP;
+    }
+    if ((value & Global.SIRTP) !== 0) this.status |= Global.SIRTP;
+    // WBF completes at once, and WBFS is set only while a flush is under way.
+
+    translator.enabled = (this.status & Global.TE) !== 0;
+    const queueOn = (this.status & Global.QIE) !== 0;
+    if (queueOn && !queue.enabled) {
+      // Enabling with a tail other than 0 is a programming error; QEMU refuses it too.
+      if (queue.tail !== 0) this.status &= ~Global.QIE;
+      else queue.enabled = true;
+    } else if (!queueOn && queue.enabled) {
+      queue.enabled = false;
+      queue.head = 0;
+    }
+  }
+
+  /** CCMD high half: ICC starts a register-based context-cache invalidation. */
+  private contextCommand(value: number): void {
+    const { DID, SID, FM, CIRG, CAIG, ICC } = contextCommand.fields;
+    const start = 1 << ICC.shift;
+    if ((value & start) === 0 || this.queue.enabled) return this.set(Offset.CCMD + 4, value & ~start);
+    const low = this.get(Offset.CCMD);
+    const granularity = (value >>> CIRG.shift) & CIRG.mask;
+    if (granularity !== 0) {
+      const did = low & DID.mask;
+      this.invalidator.context(
+        granularity,
+        did,
+        (low >>> SID.shift) & SID.mask,
+        (value >>> FM.shift) & FM.mask,
+      );
+    }
+    const done = value & ~start & ~(CAIG.mask << CAIG.shift);
+    this.set(Offset.CCMD + 4, done | (granularity << CAIG.shift));
+  }
+
+  /** IOTLB high half: IVT starts a register-based IOTLB invalidation of the range in IVA. */
+  private iotlbCommand(value: number): void {
+    const { DID, IIRG, IAIG, IVT } = iotlbCommand.fields;
+    const at = this.capabilities.invalidateOffset;
+    const start = 1 << IVT.shift;
+    if ((value & start) === 0 || this.queue.enabled) return this.set(at + 12, value & ~start);
+    const did = value & DID.mask;
+    let granularity = (value >>> IIRG.shift) & IIRG.mask;
+    if (granularity === 1) this.invalidator.iotlbGlobal();
+    else if (granularity === 2) this.invalidator.iotlbDomain(did);
+    else if (granularity === 3) {
+      const low = this.get(at);
+      const mask = low & 0x3f;
+      if (this.capabilities.pageSelective && mask <= this.capabilities.maxAddressMask) {
+        this.invalidator.iotlbPages(did, this.get(at + 4), low & ~0xfff, mask, (low & 0x40) !== 0);
+      } else granularity = 0;
+    }
+    const done = value & ~start & ~(IAIG.mask << IAIG.shift);
+    this.set(at + 12, done | (granularity << IAIG.shift));
+  }
+
+  private queueAddress(offset: number, value: number): void {
+    // Locked while the queue runs: chapter 6.5.2.
+    if (this.queue.enabled) return;
+    this.set(offset, offset === Offset.IQA ? value & 0xffff_f007 : value);
+    const low = this.get(Offset.IQA);
+    this.queue.setUp(join(this.get(Offset.IQA + 4), low & ~0xfff), low & 7);
+  }
+
+  /** FSTS: PPF and FRI follow from the records, IQE from the queue. */
+  private faultStatus(): number {
+    const { faultLog, queue } = this;
+    const pending = faultLog.pending;
+    return (
+      (faultLog.overflow ? FSTS.PFO : 0) |
+      (pending ? FSTS.PPF : 0) |
+      (queue.stopped ? FSTS.IQE : 0) |
+      (pending ? faultLog.first << faultStatus.fields.FRI.shift : 0)
+    );
+  }
+
+  private clearFaultStatus(value: number): void {
+    if ((value & FSTS.PFO) !== 0) this.faultLog.overflow = false;
+    if ((value & FSTS.IQE) !== 0 && this.queue.stopped) this.queue.resume();
+    this.settleFaultEvent();
+  }
+
+  private releaseFault(index: number): void {
+    this.faultLog.release(index);
+    this.settleFaultEvent();
+  }
+
+  /** With nothing pending any more, a fault event not yet sent is dropped. */
+  private settleFaultEvent(): void {
+    if (this.faultStatus() === 0) this.set(Offset.FECTL, this.get(Offset.FECTL) & ~PENDING);
+  }
+
+  private raiseFaultEvent(): void {
+    // Only the change from nothing pending raises an event; a second cause meets one already under way.
+    const status = this.faultStatus();
+    const causes = [FSTS.PPF, FSTS.PFO, FSTS.IQE].filter((cause) => (status & cause) !== 0);
+    if (causes.length === 1) this.raiseEvent(Offset.FECTL);
+  }
+
+  private completeWait(): void {
+    if ((this.get(Offset.ICS) & 1) !== 0) return;
+    this.set(Offset.ICS, 1);
+    this.raiseEvent(Offset.IECTL);
+  }
+
+  /** Control, data, address and upper address registers of an event lie in a row. */
+  private raiseEvent(control: number): void {
+    if ((this.get(control) & MASKED) !== 0) {
+      this.set(control, this.get(control) | PENDING);
+      return;
+    }
+    this.sendInterrupt(join(this.get(control + 12), this.get(control + 8)), this.get(control + 4));
+  }
+
+  private eventControl(control: number, value: number): void {
+    const pending = this.get(control) & PENDING;
+    this.set(control, (value & MASKED) | pending);
+    if (pending !== 0 && (value & MASKED) === 0) {
+      this.set(control, 0);
+      this.raiseEvent(control);
+    }
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * A translation as a sequence of steps: what the unit looked at, what it found there and what follows.
+ * The same run of the walk that decides a request produces them, so that what is explained is what happened.
+ */
+export type Stage =
+  | 'gate'
+  | 'interrupt range'
+  | 'context cache'
+  | 'root entry'
+  | 'context entry'
+  | 'pass-through'
+  | 'width'
+  | 'IOTLB'
+  | 'paging-structure cache'
+  | 'paging entry'
+  | 'output';
+
+/** `go on` to the next step; the others end the request. */
+export type Verdict = 'go on' | 'hit' | 'miss' | 'passed' | 'blocked';
+
+export type Step = {
+  readonly stage: Stage;
+  /** Level of a paging entry or a paging-structure cache, 5 to 1. */
+  readonly level: number;
+  /** Where the entry was read, or null where nothing was read from memory. */
+  readonly address: number | null;
+  /** The raw entry as 32-bit words, least significant first; empty where there is none. */
+  readonly words: readonly number[];
+  readonly verdict: Verdict;
+  /** The fault reason, or 0. */
+  readonly fault: number;
+  /** Memory reads of the request so far, this step's included. */
+  readonly reads: number;
+  /** The rule applied, by clause of the specification. */
+  readonly clause: string;
+};

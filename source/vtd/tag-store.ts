@@ -1,0 +1,93 @@
+/** A set-associative array of two-word tags with exact least-recently-used replacement. */
+
+/** The second tag word of an empty place; no valid tag sets bit 31. */
+const EMPTY = -1;
+
+export class TagStore {
+  readonly sets: number;
+  readonly ways: number;
+  readonly tagA: Int32Array;
+  readonly tagB: Int32Array;
+  /** When each place was last used, by a clock that counts uses. */
+  readonly used: Float64Array;
+  /** Valid entries thrown out to make room. */
+  evicted = 0;
+  private clock = 0;
+
+  /**
+   * @param sets a power of two
+   * @param ways places in each set; one set with many ways is a fully associative cache
+   */
+  constructor(sets: number, ways: number) {
+    if (sets < 1 || (sets & (sets - 1)) !== 0) {
+      throw new RangeError(`a cache has a power of two of sets, got ${sets}`);
+    }
+    this.sets = sets;
+    this.ways = ways;
+    this.tagA = new Int32Array(sets * ways);
+    this.tagB = new Int32Array(sets * ways).fill(EMPTY);
+    this.used = new Float64Array(sets * ways);
+  }
+
+  get size(): number {
+    return this.tagA.length;
+  }
+
+  /** The place of a tag in its set, or -1. Does not count as a use. */
+  find(set: number, a: number, b: number): number {
+    const first = (set & (this.sets - 1)) * this.ways;
+    const end = first + this.ways;
+    for (let at = first; at < end; at++) {
+      if (this.tagA[at] === a && this.tagB[at] === b) return at;
+    }
+    return -1;
+  }
+
+  /** Note a use of a place. */
+  touch(at: number): void {
+    this.used[at] = ++this.clock;
+  }
+
+  /** Give a tag a place: its own if it has one, else a free one, else the least recently used one's. */
+  place(set: number, a: number, b: number): number {
+    const first = (set & (this.sets - 1)) * this.ways;
+    const end = first + this.ways;
+    let victim = first;
+    let oldest = Number.POSITIVE_INFINITY;
+    for (let at = first; at < end; at++) {
+      if (this.tagA[at] === a && this.tagB[at] === b) {
+        victim = at;
+        break;
+      }
+      const age = this.tagB[at] === EMPTY ? -1 : this.used[at];
+      if (age < oldest) {
+        oldest = age;
+        victim = at;
+      }
+    }
+    if (this.tagB[victim] !== EMPTY && (this.tagA[victim] !== a || this.tagB[victim] !== b)) this.evicted++;
+    this.tagA[victim] = a;
+    this.tagB[victim] = b;
+    this.touch(victim);
+    return victim;
+  }
+
+  occupied(at: number): boolean {
+    return this.tagB[at] !== EMPTY;
+  }
+
+  drop(at: number): void {
+    this.tagB[at] = EMPTY;
+  }
+
+  clear(): void {
+    this.tagB.fill(EMPTY);
+  }
+
+  /** How many places are in use. */
+  count(): number {
+    let count = 0;
+    for (let at = 0; at < this.size; at++) if (this.occupied(at)) count++;
+    return count;
+  }
+}
