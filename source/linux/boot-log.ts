@@ -1,0 +1,46 @@
+/** What Linux prints about the IOMMU while it boots, in its words and order. */
+import type { Capabilities } from '../vtd/capabilities.ts';
+import type { BootSettings } from './boot-line.ts';
+import type { KernelLog } from './kernel-log.ts';
+import type { PciFunction } from './pci.ts';
+import type { Policy } from './policy.ts';
+
+const tableAddress = (value: number): string => `0x${value.toString(16).padStart(14, '0')}`;
+
+/** Lines about the command line, the ACPI DMAR table and the units in it. */
+export function logTables(
+  log: KernelLog,
+  settings: BootSettings,
+  unit: Capabilities,
+  unitBase: number,
+  functions: readonly PciFunction[],
+): void {
+  log.boot(0, `Command line: ro ${settings.line}`.trimEnd());
+  for (const message of settings.messages) log.boot(0.0042, message);
+  log.boot(0.0312, `DMAR: Host address width ${unit.hostAddressWidth}`);
+  log.boot(0.0312, `DMAR: DRHD base: ${tableAddress(unitBase)} flags: 0x1`);
+  const version = `${unit.version >>> 4}:${unit.version & 15}`;
+  const capabilities = `cap ${unit.cap.toString(16)} ecap ${unit.ecap.toString(16)}`;
+  log.boot(0.0313, `DMAR: dmar0: reg_base_addr ${unitBase.toString(16)} ver ${version} ${capabilities}`);
+  for (const { start, end } of functions.flatMap((fn) => fn.reserved)) {
+    log.boot(0.0314, `DMAR: RMRR base: ${tableAddress(start)} end: ${tableAddress(end)}`);
+  }
+}
+
+/** Lines about the default domain; Linux prints them whether or not the IOMMU is used. */
+export function logPolicy(log: KernelLog, policy: Policy): void {
+  const from = (byCommandLine: boolean) => (byCommandLine ? ' (set via kernel command line)' : '');
+  const type = policy.defaultType === 'identity' ? 'Passthrough' : 'Translated';
+  log.boot(0.2803, `iommu: Default domain type: ${type}${from(policy.typeSetByCommandLine)}`);
+  if (policy.defaultType === 'identity') return;
+  const mode = policy.strict ? 'strict' : 'lazy';
+  const suffix = from(policy.strictSetByCommandLine);
+  log.boot(0.2804, `iommu: DMA domain TLB invalidation policy: ${mode} mode${suffix}`);
+}
+
+/** Lines about a unit that is put to use. */
+export function logUnit(log: KernelLog): void {
+  log.boot(0.3081, 'DMAR: No ATSR found');
+  log.boot(0.3082, 'DMAR: No SATC found');
+  log.boot(0.3083, 'DMAR: dmar0: Using Queued invalidation');
+}

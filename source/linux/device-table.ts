@@ -1,0 +1,75 @@
+/** What the kernel keeps of each device: its group, its driver, and the domain it is attached to. */
+import { bdf } from '../vtd/source-id.ts';
+import type { Domain } from './domain.ts';
+import type { PciFunction } from './pci.ts';
+import type { DefaultType } from './policy.ts';
+import type { UnitDriver } from './unit-driver.ts';
+
+/** `struct iommu_group` and `struct device` as far as they matter here. */
+export type DeviceRecord = {
+  readonly fn: PciFunction;
+  /** Null while the IOMMU is off: then there are no groups. */
+  readonly group: number | null;
+  driver: string | null;
+  /** What `/sys/kernel/iommu_groups/<group>/type` shows, also while VFIO owns the group. */
+  defaultType: DefaultType | null;
+  /** The domain of that type. */
+  defaultDomain: Domain | null;
+  /** Domain attached now; null: none (the IOMMU is off), or blocked. */
+  attached: Domain | null;
+  /** DMA ownership was claimed through VFIO. */
+  claimed: boolean;
+};
+
+/** `0000:03:00.0`. */
+export const pciAddress = (sourceId: number): string => `0000:${bdf(sourceId)}`;
+
+export class DeviceTable {
+  private readonly records = new Map<number, DeviceRecord>();
+  private readonly driver: UnitDriver;
+
+  constructor(driver: UnitDriver) {
+    this.driver = driver;
+  }
+
+  /** Enumerate a function; it has no domain yet. */
+  add(fn: PciFunction, group: number | null): DeviceRecord {
+    const record: DeviceRecord = {
+      fn,
+      group,
+      driver: null,
+      defaultType: null,
+      defaultDomain: null,
+      attached: null,
+      claimed: false,
+    };
+    this.records.set(fn.sourceId, record);
+    return record;
+  }
+
+  /** The record of a device. A source id that was not enumerated throws a RangeError. */
+  of(sourceId: number): DeviceRecord {
+    const record = this.records.get(sourceId);
+    if (record === undefined) throw new RangeError(`no device at ${bdf(sourceId)}`);
+    return record;
+  }
+
+  /** The devices that share a group, in order of enumeration; a device without a group is alone. */
+  groupOf(record: DeviceRecord): DeviceRecord[] {
+    if (record.group === null) return [record];
+    return [...this.records.values()].filter(({ group }) => group === record.group);
+  }
+
+  attach(record: DeviceRecord, domain: Domain): void {
+    this.driver.attach(record.fn.sourceId, domain);
+    record.attached = domain;
+  }
+
+  /** Leave a device without a domain: all its DMA is refused. */
+  detach(record: DeviceRecord): void {
+    if (record.attached === null) return;
+    if (record.attached.type !== 'identity') record.attached.flushQueue?.flush();
+    this.driver.detach(record.fn.sourceId, record.attached.did);
+    record.attached = null;
+  }
+}

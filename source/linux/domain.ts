@@ -1,0 +1,25 @@
+/** Address spaces the kernel gives to devices: `drivers/iommu/iommu.c`, IOMMU_DOMAIN_*. */
+import type { FlushQueue } from './flush-queue.ts';
+import type { IovaAllocator } from './iova.ts';
+import type { SecondStageTable } from './second-stage-table.ts';
+
+/** DMA address = physical address; TT = 10b. One for all devices, with the fixed domain id 1. */
+export type IdentityDomain = { readonly type: 'identity'; readonly did: 1 };
+
+/** Translated by tables: for the kernel's DMA API, or for whoever owns the device. */
+export type PagingDomain = {
+  type: 'DMA' | 'DMA-FQ' | 'unmanaged';
+  readonly did: number;
+  readonly table: SecondStageTable;
+  /** Null where the owner chooses addresses: unmanaged. */
+  readonly iova: IovaAllocator | null;
+  /** Present in DMA-FQ domains. */
+  flushQueue: FlushQueue | null;
+};
+
+export type Domain = IdentityDomain | PagingDomain;
+
+export const identityDomain: IdentityDomain = { type: 'identity', did: 1 };
+
+/** Domain ids 0 and 1 are reserved: caching mode and identity (NUM_RESERVED_DID). */
+export const FIRST_DID = 2;

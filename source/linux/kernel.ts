@@ -1,0 +1,188 @@
+/**
+ * A Linux host on one machine: boots with a command line, gives every device a domain, offers the DMA API,
+ * lends devices to guests and handles faults.
+ */
+import type { Iommu } from '../vtd/iommu.ts';
+import type { PhysicalMemory } from '../vtd/memory.ts';
+import { type BootSettings, readBootLine } from './boot-line.ts';
+import { logPolicy, logTables, logUnit } from './boot-log.ts';
+import type { Clock } from './clock.ts';
+import { type CpuCost, CpuMeter, defaultCpuCost } from './cpu-cost.ts';
+import { type DeviceRecord, DeviceTable, pciAddress } from './device-table.ts';
+import { type Direction, type Mapping, mapBuffer, unmapBuffer } from './dma-api.ts';
+import type { PagingDomain } from './domain.ts';
+import { DomainFactory } from './domain-factory.ts';
+import { setGroupType } from './group-type.ts';
+import { KernelLog } from './kernel-log.ts';
+import { faultMessage, faultStatusMessage } from './messages.ts';
+import { PageFrames } from './page-frames.ts';
+import { formGroups, type PciFunction } from './pci.ts';
+import {
+  type DefaultType,
+  decide,
+  defaultBuild,
+  defaultTypeFor,
+  type KernelBuild,
+  type Policy,
+} from './policy.ts';
+import { FAULT_VECTOR, UnitDriver } from './unit-driver.ts';
+import { attachUnmanaged, claim, release } from './vfio.ts';
+
+/** The machine a kernel boots on. */
+export type Hardware = {
+  readonly memory: PhysicalMemory;
+  readonly unit: Iommu;
+  readonly functions: readonly PciFunction[];
+  /** From the ACPI DMAR table. */
+  readonly unitBase: number;
+  /** Where page tables, and where data pages, are taken from: first byte and first byte after. */
+  readonly tableZone: readonly [start: number, end: number];
+  readonly dataZone: readonly [start: number, end: number];
+};
+
+export type KernelOptions = {
+  readonly build?: KernelBuild;
+  readonly cpuCost?: CpuCost;
+};
+
+/** Things worth telling that the kernel does, for whoever watches. */
+export type KernelObserver = {
+  unmapped(sourceId: number, address: number, bytes: number, how: 'strict' | 'lazy'): void;
+  /** A fault record was read; `message` is what Linux prints for it. */
+  fault(words: Int32Array, message: string): void;
+  message(text: string): void;
+};
+
+/** Pages between one new data frame and the next: a prime, so that buffers scatter as on a busy machine. */
+const DATA_STRIDE = 7919;
+
+export class Kernel {
+  readonly settings: BootSettings;
+  readonly policy: Policy;
+  readonly log: KernelLog;
+  readonly dataFrames: PageFrames;
+  readonly domains: DomainFactory;
+  /** Fault interrupts handled. */
+  faultInterrupts = 0;
+  observer: KernelObserver | null = null;
+  private readonly driver: UnitDriver;
+  private readonly devices: DeviceTable;
+  private readonly meter: CpuMeter;
+
+  constructor(hardware: Hardware, line: string, clock: Clock, options: KernelOptions = {}) {
+    const { memory, unit, functions } = hardware;
+    this.settings = readBootLine(line);
+    this.policy = decide(this.settings, options.build ?? defaultBuild, unit.capabilities.cachingMode);
+    this.log = new KernelLog(clock);
+    this.meter = new CpuMeter(options.cpuCost ?? defaultCpuCost);
+    this.dataFrames = new PageFrames(...hardware.dataZone, DATA_STRIDE);
+    const frames = new PageFrames(...hardware.tableZone);
+    this.driver = new UnitDriver(unit, memory, frames, (reason) =>
+      this.say(`DMAR: VT-d detected Invalidation Queue Error: Reason ${reason.toString(16)}`),
+    );
+    this.devices = new DeviceTable(this.driver);
+    const { driver, settings, meter } = this;
+    this.domains = new DomainFactory({ unit, memory, frames, driver, settings, clock, meter });
+
+    logTables(this.log, settings, unit.capabilities, hardware.unitBase, functions);
+    driver.enableQueue(settings.interruptRemapping);
+    if (settings.interruptRemapping) this.log.boot(0.0591, 'DMAR-IR: Enabled IRQ remapping in x2apic mode');
+    logPolicy(this.log, this.policy);
+    if (this.policy.translation) this.startTranslation(functions);
+    else for (const fn of functions) this.devices.add(fn, null);
+    this.log.boot(2.21, 'VFIO - User Level meta-driver version: 0.3');
+  }
+
+  /** CPU cycles spent in IOMMU code since boot. */
+  get cycles(): number {
+    return this.meter.cycles;
+  }
+
+  /** What is known of a device. */
+  device(sourceId: number): DeviceRecord {
+    return this.devices.of(sourceId);
+  }
+
+  /** Print a line of any driver to the kernel log. */
+  say(text: string): void {
+    this.log.print(text);
+    this.observer?.message(text);
+  }
+
+  /** An interrupt was delivered to the CPU. */
+  interrupt(vector: number): void {
+    if (vector === FAULT_VECTOR) this.handleFaults();
+  }
+
+  /** dma_map: make memory reachable for a device. See mapBuffer. */
+  map(sourceId: number, physical: number, bytes: number, direction: Direction): Mapping {
+    return mapBuffer(this.devices.of(sourceId), physical, bytes, direction, this.meter);
+  }
+
+  /** dma_unmap: take a mapping back. See unmapBuffer. */
+  unmap(sourceId: number, mapping: Mapping): void {
+    const how = unmapBuffer(mapping, this.driver, this.meter);
+    if (how !== null) this.observer?.unmapped(sourceId, mapping.address, mapping.bytes, how);
+  }
+
+  /** Unbind or bind a host driver. */
+  bindDriver(sourceId: number, driver: string | null): void {
+    this.devices.of(sourceId).driver = driver;
+  }
+
+  /** Write `/sys/kernel/iommu_groups/<group>/type`. See setGroupType of group-type.ts. */
+  setGroupType(sourceId: number, type: DefaultType): void {
+    setGroupType(this.devices.of(sourceId), type, this.devices, this.domains);
+  }
+
+  /** Claim a device through VFIO. See vfio.ts. */
+  claim(sourceId: number): void {
+    claim(this.devices.of(sourceId), this.devices, {
+      translation: this.policy.translation,
+      interruptRemapping: this.settings.interruptRemapping,
+      say: (text) => this.say(text),
+    });
+  }
+
+  /** Give a claimed device an address space of its owner's. See vfio.ts. */
+  attachUnmanaged(sourceId: number, largestLeaf: number): PagingDomain {
+    return attachUnmanaged(this.devices.of(sourceId), largestLeaf, this.devices, this.domains);
+  }
+
+  /** Give a claimed device back. See vfio.ts. */
+  release(sourceId: number): void {
+    release(this.devices.of(sourceId), this.devices, this.domains);
+  }
+
+  /** The fault interrupt: `dmar_fault` of `drivers/iommu/intel/dmar.c`. */
+  private handleFaults(): void {
+    this.faultInterrupts++;
+    const { status, records } = this.driver.takeFaults();
+    const print = this.log.allows('dmar_fault');
+    if (print) this.say(faultStatusMessage(status));
+    for (const words of records) {
+      const message = faultMessage(words);
+      if (print) this.say(message);
+      this.observer?.fault(words, message);
+    }
+  }
+
+  /** Set the unit up, attach every device to its default domain, and only then turn translation on. */
+  private startTranslation(functions: readonly PciFunction[]): void {
+    const { log, policy, driver, devices, domains } = this;
+    logUnit(log);
+    driver.setRoot();
+    const groups = formGroups(functions);
+    functions.forEach((fn, index) => {
+      const group = groups.get(fn.sourceId) ?? null;
+      const record = devices.add(fn, group);
+      log.boot(0.3121 + index * 0.0001, `pci ${pciAddress(fn.sourceId)}: Adding to iommu group ${group}`);
+      const [first] = devices.groupOf(record);
+      record.defaultType = first.defaultType ?? defaultTypeFor(fn, policy);
+      record.defaultDomain = first.defaultDomain ?? domains.newDefault(fn, record.defaultType);
+      devices.attach(record, record.defaultDomain);
+    });
+    driver.enableTranslation(true);
+    log.boot(0.4, 'DMAR: Intel(R) Virtualization Technology for Directed I/O');
+  }
+}

@@ -1,0 +1,29 @@
+/** What one would type on a real machine, as root, to do what a command did here. */
+import { bdf } from '../vtd/source-id.ts';
+
+const full = (sourceId: number): string => `0000:${bdf(sourceId)}`;
+
+/** Change the type of a device's group; every driver that must be unbound for it is bound again after. */
+export function typeChange(sourceId: number, group: number, driver: string | null, type: string): string[] {
+  const write = `echo ${type} > /sys/kernel/iommu_groups/${group}/type`;
+  if (driver === null) return [write];
+  const at = `/sys/bus/pci/drivers/${driver}`;
+  return [`echo ${full(sourceId)} > ${at}/unbind`, write, `echo ${full(sourceId)} > ${at}/bind`];
+}
+
+/** Give a device to a guest. */
+export const assignment = (sourceId: number, guest: string): string[] => [
+  `driverctl set-override ${full(sourceId)} vfio-pci`,
+  `qemu-system-x86_64 … -device vfio-pci,host=${bdf(sourceId)}    # guest ${guest}`,
+];
+
+/** Take a device back from a guest. */
+export const takingBack = (sourceId: number): string[] => [`driverctl unset-override ${full(sourceId)}`];
+
+/** Hold a device in the blocking domain: claimed through VFIO, with nothing mapped. */
+export const blocking = (sourceId: number): string[] => [`driverctl set-override ${full(sourceId)} vfio-pci`];
+
+/** Boot with another command line. */
+export const rebooting = (line: string): string[] => [
+  `grubby --update-kernel=DEFAULT --args="${line}" && reboot    # or GRUB_CMDLINE_LINUX and update-grub`,
+];

@@ -1,0 +1,168 @@
+/**
+ * The page table of a domain, as Linux builds it in memory for the unit to walk:
+ * `drivers/iommu/intel/iommu.c` (`__domain_mapping`, `dma_pte_clear_range`).
+ */
+import { highHalf, join, lowHalf } from '../vtd/bits.ts';
+import type { PhysicalMemory } from '../vtd/memory.ts';
+import { PAGE_SIZE, READ, WRITE } from '../vtd/paging-entry.ts';
+import { PAGE, type PageFrames } from './page-frames.ts';
+
+/** Bytes covered by one entry of a level. */
+const reach = (level: number): number => PAGE * 512 ** (level - 1);
+
+const indexAt = (level: number, iova: number): number => Math.floor(iova / reach(level)) % 512;
+
+export class SecondStageTable {
+  /** Physical address of the top table. */
+  readonly root: number;
+  readonly levels: number;
+  /** Leaves of each level: [ , 4 KiB, 2 MiB, 1 GiB]. */
+  readonly leaves = [0, 0, 0, 0];
+  /** Tables in use, the top one included. */
+  tables = 0;
+  private readonly memory: PhysicalMemory;
+  private readonly frames: PageFrames;
+  private readonly largestLeaf: number;
+
+  /** @param largestLeaf level of the largest pages to use: 1, 2 or 3 */
+  constructor(memory: PhysicalMemory, frames: PageFrames, levels: number, largestLeaf: number) {
+    this.memory = memory;
+    this.frames = frames;
+    this.levels = levels;
+    this.largestLeaf = largestLeaf;
+    this.root = this.newTable();
+  }
+
+  /**
+   * Map a range with the largest pages that both addresses and the length allow.
+   *
+   * @param iova, physical, bytes multiples of 4 KiB
+   * @param permissions READ, WRITE or both
+   */
+  map(iova: number, physical: number, bytes: number, permissions: number): void {
+    let done = 0;
+    while (done < bytes) {
+      const level = this.leafLevel(iova + done, physical + done, bytes - done);
+      const table = this.tableFor(iova + done, level);
+      // All leaves that follow in the same table are written in one go.
+      const first = indexAt(level, iova + done);
+      for (let index = first; index < 512 && done < bytes; index++) {
+        if (bytes - done < reach(level)) break;
+        const target = physical + done;
+        const large = level > 1 ? PAGE_SIZE : 0;
+        this.memory.write64(table + 8 * index, highHalf(target), lowHalf(target) | permissions | large);
+        this.leaves[level]++;
+        done += reach(level);
+      }
+    }
+  }
+
+  /**
+   * Clear a range and free tables that it covers whole.
+   *
+   * @returns whether tables were freed, so that the paging-structure caches must go too
+   */
+  unmap(iova: number, bytes: number): boolean {
+    return this.clear(this.root, this.levels, 0, iova, iova + bytes);
+  }
+
+  /** What an address is mapped to, or null. */
+  lookUp(iova: number): { physical: number; level: number; permissions: number } | null {
+    let table = this.root;
+    for (let level = this.levels; level >= 1; level--) {
+      const [lo, hi] = this.memory.read64(table + 8 * indexAt(level, iova));
+      if ((lo & (READ | WRITE)) === 0) return null;
+      const target = join(hi & 0xf_ffff, lo & ~0xfff);
+      if (level === 1 || (lo & PAGE_SIZE) !== 0) {
+        return { physical: target + (iova % reach(level)), level, permissions: lo & (READ | WRITE) };
+      }
+      table = target;
+    }
+    return null;
+  }
+
+  /** Free every table. The unit must not use them any more. */
+  free(): void {
+    this.freeBelow(this.root, this.levels);
+    this.freeTable(this.root);
+  }
+
+  private leafLevel(iova: number, physical: number, bytes: number): number {
+    let level = this.largestLeaf;
+    while (level > 1 && (iova % reach(level) !== 0 || physical % reach(level) !== 0 || bytes < reach(level)))
+      level--;
+    return level;
+  }
+
+  /** The table of a level that covers an address, with the tables above it, made if missing. */
+  private tableFor(iova: number, level: number): number {
+    let table = this.root;
+    for (let at = this.levels; at > level; at--) {
+      const entry = table + 8 * indexAt(at, iova);
+      const [lo, hi] = this.memory.read64(entry);
+      if ((lo & (READ | WRITE)) !== 0) {
+        table = join(hi, lo & ~0xfff);
+      } else {
+        table = this.newTable();
+        this.memory.write64(entry, highHalf(table), lowHalf(table) | READ | WRITE);
+      }
+    }
+    return table;
+  }
+
+  private clear(table: number, level: number, base: number, from: number, to: number): boolean {
+    const span = reach(level);
+    let freed = false;
+    const first = Math.max(0, Math.floor((from - base) / span));
+    const last = Math.min(511, Math.floor((to - 1 - base) / span));
+    for (let index = first; index <= last; index++) {
+      const entry = table + 8 * index;
+      const [lo, hi] = this.memory.read64(entry);
+      if ((lo & (READ | WRITE)) === 0) continue;
+      const start = base + index * span;
+      const isLeaf = level === 1 || (lo & PAGE_SIZE) !== 0;
+      if (isLeaf) {
+        this.memory.write64(entry, 0, 0);
+        this.leaves[level]--;
+        continue;
+      }
+      const below = join(hi, lo & ~0xfff);
+      if (from <= start && to >= start + span) {
+        this.memory.write64(entry, 0, 0);
+        this.freeBelow(below, level - 1);
+        this.freeTable(below);
+        freed = true;
+      } else if (this.clear(below, level - 1, start, from, to)) {
+        freed = true;
+      }
+    }
+    return freed;
+  }
+
+  private freeBelow(table: number, level: number): void {
+    for (let index = 0; index < 512; index++) {
+      const [lo, hi] = this.memory.read64(table + 8 * index);
+      if ((lo & (READ | WRITE)) === 0) continue;
+      if (level === 1 || (lo & PAGE_SIZE) !== 0) {
+        this.leaves[level]--;
+        continue;
+      }
+      const below = join(hi, lo & ~0xfff);
+      this.freeBelow(below, level - 1);
+      this.freeTable(below);
+    }
+  }
+
+  private newTable(): number {
+    const table = this.frames.allocate();
+    this.memory.clearPage(table);
+    this.tables++;
+    return table;
+  }
+
+  private freeTable(table: number): void {
+    this.memory.clearPage(table);
+    this.frames.release(table);
+    this.tables--;
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Devices lent to a user, such as the process of a virtual machine: `drivers/vfio/vfio_iommu_type1.c` and the
+ * DMA ownership of `drivers/iommu/iommu.c`.
+ */
+import { bdf } from '../vtd/source-id.ts';
+import { type DeviceRecord, type DeviceTable, pciAddress } from './device-table.ts';
+import type { PagingDomain } from './domain.ts';
+import type { DomainFactory } from './domain-factory.ts';
+import { KernelRefusal } from './refusal.ts';
+
+const NO_REMAPPING =
+  'vfio_iommu_type1_attach_group: No interrupt remapping support.  Use the module param ' +
+  '"allow_unsafe_interrupts" to enable VFIO IOMMU support on this platform';
+
+const NEEDS_DIRECT =
+  'Firmware has requested this device have a 1:1 IOMMU mapping, rejecting configuring the device without a ' +
+  '1:1 mapping. Contact your platform vendor.';
+
+export type Lender = {
+  readonly translation: boolean;
+  readonly interruptRemapping: boolean;
+  say(text: string): void;
+};
+
+/**
+ * Bind vfio-pci and claim the group's DMA ownership: its devices go to the blocking domain.
+ *
+ * @throws KernelRefusal without an IOMMU or interrupt remapping, for a device whose firmware region must stay
+ *   mapped, or while another driver is bound in the group
+ */
+export function claim(record: DeviceRecord, devices: DeviceTable, lender: Lender): void {
+  const { sourceId, reserved } = record.fn;
+  const name = bdf(sourceId);
+  if (!lender.translation) {
+    lender.say(`vfio-pci ${pciAddress(sourceId)}: probe with driver vfio-pci failed with error -22`);
+    throw new KernelRefusal(
+      'EINVAL',
+      `${name} has no IOMMU group, because the IOMMU is off: VFIO refuses it`,
+    );
+  }
+  if (!lender.interruptRemapping) {
+    lender.say(NO_REMAPPING);
+    throw new KernelRefusal('EPERM', 'interrupt remapping is off: VFIO refuses to assign devices');
+  }
+  if (reserved.some(({ relaxable }) => !relaxable)) {
+    lender.say(`vfio-pci ${pciAddress(sourceId)}: ${NEEDS_DIRECT}`);
+    throw new KernelRefusal('EINVAL', `${name} has a firmware region that must stay mapped 1:1`);
+  }
+  const members = devices.groupOf(record);
+  const other = members.find((member) => member !== record && member.driver !== null && !member.claimed);
+  if (other !== undefined) {
+    const why = `${other.driver} is bound to ${bdf(other.fn.sourceId)}`;
+    throw new KernelRefusal('EBUSY', `group ${record.group} is not viable: ${why}`);
+  }
+  record.driver = 'vfio-pci';
+  for (const member of members) {
+    member.claimed = true;
+    devices.detach(member);
+  }
+}
+
+/**
+ * Attach a new domain to a claimed group. Its owner maps what it likes.
+ *
+ * @param largestLeaf level of the largest pages to use
+ */
+export function attachUnmanaged(
+  record: DeviceRecord,
+  largestLeaf: number,
+  devices: DeviceTable,
+  domains: DomainFactory,
+): PagingDomain {
+  if (!record.claimed) throw new KernelRefusal('EINVAL', `${bdf(record.fn.sourceId)} is not claimed`);
+  const domain = domains.newUnmanaged(largestLeaf);
+  for (const member of devices.groupOf(record)) devices.attach(member, domain);
+  return domain;
+}
+
+/** Give up ownership: vfio-pci is unbound, and the default domain comes back. */
+export function release(record: DeviceRecord, devices: DeviceTable, domains: DomainFactory): void {
+  const owned = record.attached;
+  for (const member of devices.groupOf(record)) {
+    if (!member.claimed) continue;
+    devices.detach(member);
+    member.claimed = false;
+    if (member.driver === 'vfio-pci') member.driver = null;
+    if (member.defaultDomain !== null) devices.attach(member, member.defaultDomain);
+  }
+  if (owned !== null && owned.type === 'unmanaged') domains.free(owned);
+}
