@@ -1,0 +1,116 @@
+/** Memory that a driver, of the host or of a guest, lends to its device. */
+import type { Direction, Mapping } from '../linux/dma-api.ts';
+import type { Kernel } from '../linux/kernel.ts';
+import { PAGE } from '../linux/page-frames.ts';
+import type { GuestModel } from './guest.ts';
+import { CONTIGUOUS_ZONE, FREE, type MemoryMap, type OwnerId } from './memory-map.ts';
+
+/** A buffer as the device is told of it. */
+export type Buffer = { readonly address: number; readonly bytes: number };
+
+export type Buffers = {
+  /** A buffer of at most one page, or of a multiple of 2 MiB. */
+  acquire(bytes: number, direction: Direction): Buffer;
+  /** The device is done with it. */
+  release(buffer: Buffer): void;
+  /** CPU cycles that mapping and unmapping took since last asked. */
+  takeCycles(): number;
+};
+
+type HostBuffer = Buffer & { readonly mapping: Mapping; readonly frame: number };
+
+/** Large buffers are cut from one zone, front to back, and kept for the next user of the same size. */
+export class ContiguousZone {
+  private next: number = CONTIGUOUS_ZONE[0];
+  private readonly free = new Map<number, number[]>();
+
+  allocate(bytes: number): number {
+    const freed = this.free.get(bytes)?.pop();
+    if (freed !== undefined) return freed;
+    const start = this.next;
+    if (start + bytes > CONTIGUOUS_ZONE[1]) throw new Error(`no ${bytes} contiguous bytes left`);
+    this.next = start + bytes;
+    return start;
+  }
+
+  release(start: number, bytes: number): void {
+    const list = this.free.get(bytes);
+    if (list === undefined) this.free.set(bytes, [start]);
+    else list.push(start);
+  }
+}
+
+/** Buffers of a host driver: page frames mapped through the DMA API and unmapped after use. */
+export class HostBuffers implements Buffers {
+  private readonly kernel: Kernel;
+  private readonly map: MemoryMap;
+  private readonly zone: ContiguousZone;
+  private readonly sourceId: number;
+  private readonly owner: OwnerId;
+  private cycles = 0;
+
+  constructor(kernel: Kernel, map: MemoryMap, zone: ContiguousZone, sourceId: number, owner: OwnerId) {
+    this.kernel = kernel;
+    this.map = map;
+    this.zone = zone;
+    this.sourceId = sourceId;
+    this.owner = owner;
+  }
+
+  acquire(bytes: number, direction: Direction): Buffer {
+    const frame = bytes > PAGE ? this.zone.allocate(bytes) : this.kernel.dataFrames.allocate();
+    this.map.give(frame, bytes, this.owner);
+    const before = this.kernel.cycles;
+    const mapping = this.kernel.map(this.sourceId, frame, bytes, direction);
+    this.cycles += this.kernel.cycles - before;
+    const buffer: HostBuffer = { address: mapping.address, bytes, mapping, frame };
+    return buffer;
+  }
+
+  release(buffer: Buffer): void {
+    const { mapping, frame, bytes } = buffer as HostBuffer;
+    const before = this.kernel.cycles;
+    this.kernel.unmap(this.sourceId, mapping);
+    this.cycles += this.kernel.cycles - before;
+    this.map.give(frame, bytes, FREE);
+    if (bytes > PAGE) this.zone.release(frame, bytes);
+    else this.kernel.dataFrames.release(frame);
+  }
+
+  takeCycles(): number {
+    const { cycles } = this;
+    this.cycles = 0;
+    return cycles;
+  }
+}
+
+/**
+ * Buffers of a driver inside a guest without an IOMMU of its own: pages of the guest's RAM by their
+ * guest-physical addresses. All of its RAM stays mapped, so nothing is mapped or unmapped.
+ */
+export class GuestBuffers implements Buffers {
+  private readonly pages: number;
+  private nextSmall = 0;
+  private nextLarge = 0x0800_0000;
+
+  constructor(guest: GuestModel) {
+    this.pages = guest.bytes / PAGE;
+  }
+
+  acquire(bytes: number): Buffer {
+    if (bytes > PAGE) {
+      const address = this.nextLarge;
+      this.nextLarge += bytes;
+      return { address, bytes };
+    }
+    // A guest's I/O wanders over 16 MiB of pages scattered through its memory, from 2 MiB up.
+    const index = this.nextSmall++ % 4096;
+    return { address: ((512 + index * 7919) % this.pages) * PAGE, bytes };
+  }
+
+  release(): void {}
+
+  takeCycles(): number {
+    return 0;
+  }
+}

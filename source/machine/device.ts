@@ -1,0 +1,23 @@
+/** One device of the machine: who it belongs to, what it is doing, and how much. */
+import type { Counts } from '../vtd/counters.ts';
+import type { GuestModel } from './guest.ts';
+import type { OwnerId } from './memory-map.ts';
+import type { DeviceModel } from './topology.ts';
+import type { Workload } from './workloads.ts';
+
+export type Device = {
+  readonly model: DeviceModel;
+  /** Whose its buffers are in the memory map. */
+  readonly buffers: OwnerId;
+  /** What the unit counted for it. */
+  readonly counts: Counts;
+  guest: GuestModel | null;
+  /** A guest works through an emulated stand-in, whose DMA this device does. */
+  emulated: boolean;
+  /** Null while it is stopped. */
+  workload: Workload | null;
+  /** Counts up at every start, so that a wake-up meant for an earlier run is recognised. */
+  runs: number;
+  requests: number;
+  bytes: number;
+};

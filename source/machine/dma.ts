@@ -1,0 +1,156 @@
+/** A DMA request on its way through the unit into memory, and what becomes of it. */
+import { hexOf, join } from '../vtd/bits.ts';
+import type { Iommu } from '../vtd/iommu.ts';
+import type { PhysicalMemory } from '../vtd/memory.ts';
+import { WRITE } from '../vtd/paging-entry.ts';
+import type { Step } from '../vtd/step.ts';
+import { Outcome } from '../vtd/translator.ts';
+import type { Device } from './device.ts';
+import { MEMORY_BYTES, type MemoryMap, type OwnerId } from './memory-map.ts';
+import type { Timing } from './timing.ts';
+
+const PAGE = 4096;
+
+/** The words for an outcome, in the order of Outcome. */
+export const outcomeNames = ['untranslated', 'passed', 'hit', 'walked', 'interrupt', 'blocked'] as const;
+export type OutcomeName = (typeof outcomeNames)[number];
+
+/** One request as it happened. */
+export type DmaRecord = {
+  readonly device: Device;
+  readonly hi: number;
+  readonly lo: number;
+  readonly bytes: number;
+  readonly access: number;
+  readonly outcome: OutcomeName;
+  /** Physical address; null where the request was blocked. */
+  readonly output: number | null;
+  readonly fault: number;
+  /** What the memory it reached is called, or null. */
+  readonly landed: string | null;
+  readonly corrupted: boolean;
+  readonly steps: readonly Step[];
+};
+
+/** A page written by a device that had no business there. */
+export type Corruption = {
+  /** Page address. */
+  readonly page: number;
+  readonly device: Device;
+  readonly bytes: number;
+  readonly owner: string;
+};
+
+export type DmaObserver = {
+  /** Whether to note the steps of this device's next request. */
+  wants(device: Device): boolean;
+  /** A request whose steps were noted was served. */
+  done(record: DmaRecord): void;
+  /**
+   * A request was refused; its steps are empty where they were not wanted.
+   *
+   * @param recorded whether a fault recording register took the fault
+   */
+  blocked(record: DmaRecord, recorded: boolean): void;
+  corrupted(corruption: Corruption): void;
+};
+
+export class DmaPath {
+  observer: DmaObserver | null = null;
+  private readonly memory: PhysicalMemory;
+  private readonly unit: Iommu;
+  private readonly map: MemoryMap;
+  private readonly timing: Timing;
+  private readonly mayWrite: (device: Device, owner: OwnerId, address: number) => boolean;
+
+  /** @param mayWrite whether a page of this owner is a device's to write */
+  constructor(
+    memory: PhysicalMemory,
+    unit: Iommu,
+    map: MemoryMap,
+    timing: Timing,
+    mayWrite: (device: Device, owner: OwnerId, address: number) => boolean,
+  ) {
+    this.memory = memory;
+    this.unit = unit;
+    this.map = map;
+    this.timing = timing;
+    this.mayWrite = mayWrite;
+  }
+
+  /**
+   * Do DMA of any length: one request for each page it touches. It ends at the first that is refused.
+   *
+   * @returns how long the translations took, in nanoseconds
+   */
+  transfer(device: Device, hi: number, lo: number, bytes: number, access: number): number {
+    let latency = 0;
+    let left = bytes;
+    let high = hi;
+    let low = lo;
+    while (left > 0) {
+      const piece = Math.min(left, PAGE - (low & (PAGE - 1)));
+      const outcome = this.request(device, high, low, piece, access);
+      latency += this.latencyOf(outcome);
+      if (outcome === Outcome.BLOCKED) break;
+      left -= piece;
+      const next = (low >>> 0) + piece;
+      low = next | 0;
+      if (next > 0xffff_ffff) high = (high + 1) | 0;
+    }
+    return latency;
+  }
+
+  private request(device: Device, hi: number, lo: number, bytes: number, access: number): number {
+    const { translator } = this.unit;
+    const { observer } = this;
+    const noted: Step[] | null = observer?.wants(device) ? [] : null;
+    translator.steps = noted;
+    const outcome = translator.translate(device.model.sourceId, hi, lo, access);
+    translator.steps = null;
+    device.requests++;
+    const isBlocked = outcome === Outcome.BLOCKED;
+    if (!isBlocked) device.bytes += bytes;
+    const reached = !isBlocked && outcome !== Outcome.INTERRUPT;
+    const output = reached ? join(translator.outHi, translator.outLo) : null;
+    const corrupted = output !== null && (access & WRITE) !== 0 && this.write(device, output, bytes);
+    if (observer !== null && (noted !== null || isBlocked)) {
+      const record: DmaRecord = {
+        device,
+        hi,
+        lo,
+        bytes,
+        access,
+        outcome: outcomeNames[outcome],
+        output,
+        fault: translator.fault,
+        landed: output === null ? null : this.map.nameAt(output),
+        corrupted,
+        steps: noted ?? [],
+      };
+      if (isBlocked) observer.blocked(record, translator.recorded);
+      else observer.done(record);
+    }
+    return outcome;
+  }
+
+  /** Store what the device wrote. Returns whether it was not its to write. */
+  private write(device: Device, address: number, bytes: number): boolean {
+    if (address >= MEMORY_BYTES) return false;
+    this.memory.fill(address, bytes, 0x9696_9696 | 0);
+    const owner = this.map.ownerOf(address);
+    if (this.mayWrite(device, owner, address)) return false;
+    const page = address - (address % PAGE);
+    this.observer?.corrupted({ page, device, bytes, owner: this.map.nameAt(address) });
+    return true;
+  }
+
+  private latencyOf(outcome: number): number {
+    if (outcome === Outcome.HIT) return this.timing.iotlbHitNs;
+    return this.unit.translator.reads * this.timing.walkReadNs;
+  }
+}
+
+/** An address of a request as people read it. */
+export const addressText = ({ hi, lo }: { readonly hi: number; readonly lo: number }): string =>
+  hexOf(hi, lo);

@@ -1,0 +1,257 @@
+/**
+ * The simulated PC: memory, one remapping unit, a Linux host with its devices, and two guests. It is built
+ * from a boot line and a seed, and whoever runs it brings the time.
+ */
+import type { Clock } from '../linux/clock.ts';
+import { Kernel } from '../linux/kernel.ts';
+import type { KernelBuild } from '../linux/policy.ts';
+import { KernelRefusal } from '../linux/refusal.ts';
+import { highHalf, lowHalf } from '../vtd/bits.ts';
+import { presets, type UnitDescription } from '../vtd/capabilities.ts';
+import { Iommu } from '../vtd/iommu.ts';
+import { PhysicalMemory } from '../vtd/memory.ts';
+import { READ, WRITE } from '../vtd/paging-entry.ts';
+import { type Buffers, ContiguousZone, GuestBuffers, HostBuffers } from './buffers.ts';
+import type { Device } from './device.ts';
+import { DmaPath } from './dma.ts';
+import { type GuestModel, guestModels } from './guest.ts';
+import { DATA_ZONE, MEMORY_BYTES, MemoryMap, type OwnerId, TABLE_ZONE, UNIT_BASE } from './memory-map.ts';
+import { Random } from './random.ts';
+import { defaultTiming, type Timing } from './timing.ts';
+import { type DeviceModel, deviceModels, functions } from './topology.ts';
+import { startWorkload } from './workloads.ts';
+
+export type MachineOptions = {
+  readonly boot: string;
+  readonly seed: number;
+  readonly build?: KernelBuild;
+  readonly unit?: UnitDescription;
+  readonly timing?: Timing;
+};
+
+export class Machine {
+  readonly options: MachineOptions;
+  readonly timing: Timing;
+  readonly memory = new PhysicalMemory(MEMORY_BYTES);
+  readonly map = new MemoryMap();
+  readonly unit: Iommu;
+  readonly kernel: Kernel;
+  readonly dma: DmaPath;
+  readonly devices: readonly Device[];
+  private readonly clock: Clock;
+  private readonly contiguous = new ContiguousZone();
+  private readonly guestOwners = new Map<GuestModel, OwnerId>();
+  private readonly regionOwners = new Map<OwnerId, Device>();
+
+  constructor(options: MachineOptions, clock: Clock) {
+    this.options = options;
+    this.clock = clock;
+    this.timing = options.timing ?? defaultTiming;
+    this.unit = new Iommu(this.memory, options.unit ?? presets.skylake, (_, vector) => {
+      // The message is on its way to the CPU; the handler runs a little later.
+      clock.after(this.timing.faultInterruptNs, () => this.kernel.interrupt(vector));
+    });
+    this.kernel = new Kernel(
+      {
+        memory: this.memory,
+        unit: this.unit,
+        functions,
+        unitBase: UNIT_BASE,
+        tableZone: TABLE_ZONE,
+        dataZone: DATA_ZONE,
+      },
+      options.boot,
+      clock,
+      { build: options.build },
+    );
+    this.dma = new DmaPath(this.memory, this.unit, this.map, this.timing, (device, owner) =>
+      this.mayWrite(device, owner),
+    );
+    for (const guest of guestModels) {
+      const owner = this.map.addOwner(`guest ${guest.name} RAM`);
+      this.map.give(guest.base, guest.bytes, owner);
+      this.guestOwners.set(guest, owner);
+    }
+    this.devices = deviceModels.map((model) => this.addDevice(model));
+    this.bindHostDrivers();
+    for (const device of this.devices) this.startAtBoot(device);
+  }
+
+  /** A device by name or by `03:00.0`, or undefined. */
+  find(name: string): Device | undefined {
+    return this.devices.find(({ model }) => model.name === name);
+  }
+
+  /** The default driver of a host for a device. */
+  hostDriver(device: Device): string | null {
+    return functions.find((fn) => fn.sourceId === device.model.sourceId)?.driver ?? null;
+  }
+
+  /** Start a device's workload on the buffers of whoever owns it. */
+  start(device: Device): void {
+    if (device.workload !== null) return;
+    const { kernel, timing, dma } = this;
+    const { sourceId, name, workload } = device.model;
+    const buffers: Buffers =
+      device.guest !== null
+        ? new GuestBuffers(device.guest)
+        : new HostBuffers(kernel, this.map, this.contiguous, sourceId, device.buffers);
+    device.runs++;
+    device.workload = startWorkload(workload, {
+      buffers,
+      timing,
+      random: new Random(this.options.seed, `${name} ${device.runs}`),
+      dma: (address, bytes, access) =>
+        dma.transfer(device, highHalf(address), lowHalf(address), bytes, access),
+      cpuSpent: () => buffers.takeCycles() / timing.cyclesPerNs,
+      slowness: device.emulated ? timing.emulationFactor : 1,
+    });
+    this.wake(device, device.runs, 0);
+  }
+
+  /** Stop a device's workload; it gives its buffers back. */
+  stop(device: Device): void {
+    device.workload?.return();
+    device.workload = null;
+  }
+
+  /**
+   * Give a device to a guest as VFIO does: the host driver goes, the group's ownership is claimed, and all of
+   * the guest's memory is mapped for it.
+   *
+   * @throws KernelRefusal; the device is then as it was
+   */
+  assign(device: Device, guest: GuestModel): void {
+    const { kernel } = this;
+    const { sourceId } = device.model;
+    const before = kernel.device(sourceId).driver;
+    const wasRunning = device.workload !== null;
+    this.stop(device);
+    if (device.guest !== null || kernel.device(sourceId).claimed) kernel.release(sourceId);
+    try {
+      kernel.bindDriver(sourceId, null);
+      kernel.claim(sourceId);
+    } catch (error) {
+      kernel.bindDriver(sourceId, before);
+      if (wasRunning) this.start(device);
+      throw error;
+    }
+    const domain = kernel.attachUnmanaged(sourceId, guest.largestLeaf);
+    domain.table.map(0, guest.base, guest.bytes, READ | WRITE);
+    device.guest = guest;
+    device.emulated = false;
+    this.start(device);
+  }
+
+  /** Take a device back from a guest or from the blocking domain; the host's driver is bound again. */
+  takeBack(device: Device): void {
+    const { kernel } = this;
+    const { sourceId } = device.model;
+    this.stop(device);
+    if (kernel.device(sourceId).claimed) kernel.release(sourceId);
+    device.guest = null;
+    device.emulated = false;
+    kernel.bindDriver(sourceId, this.hostDriver(device));
+    this.start(device);
+  }
+
+  /** Claim a device through VFIO and give it no address space: every DMA is refused. */
+  block(device: Device): void {
+    const { kernel } = this;
+    const { sourceId } = device.model;
+    this.stop(device);
+    const before = kernel.device(sourceId).driver;
+    if (kernel.device(sourceId).claimed) kernel.release(sourceId);
+    try {
+      kernel.bindDriver(sourceId, null);
+      kernel.claim(sourceId);
+      device.guest = null;
+    } catch (error) {
+      kernel.bindDriver(sourceId, before);
+      this.start(device);
+      throw error;
+    }
+  }
+
+  /**
+   * Do something that needs the host driver unbound, then bind it again.
+   *
+   * @throws whatever the action throws, after the driver is back
+   */
+  unbound(device: Device, action: () => void): void {
+    const { kernel } = this;
+    const { sourceId } = device.model;
+    const { driver } = kernel.device(sourceId);
+    const siblings = this.groupSiblings(sourceId);
+    const wasRunning = device.workload !== null;
+    this.stop(device);
+    kernel.bindDriver(sourceId, null);
+    const bound = siblings.map((id) => [id, kernel.device(id).driver] as const);
+    for (const id of siblings) kernel.bindDriver(id, null);
+    try {
+      action();
+    } finally {
+      for (const [id, name] of bound) kernel.bindDriver(id, name);
+      kernel.bindDriver(sourceId, driver);
+      if (wasRunning) this.start(device);
+    }
+  }
+
+  private groupSiblings(sourceId: number): number[] {
+    const { group } = this.kernel.device(sourceId);
+    return functions
+      .map((fn) => fn.sourceId)
+      .filter((id) => id !== sourceId && this.kernel.device(id).group === group && group !== null);
+  }
+
+  private addDevice(model: DeviceModel): Device {
+    const device: Device = {
+      model,
+      buffers: this.map.addOwner(`${model.name} buffer`),
+      counts: this.unit.translator.countRequester(model.sourceId),
+      guest: null,
+      emulated: false,
+      workload: null,
+      runs: 0,
+      requests: 0,
+      bytes: 0,
+    };
+    for (const { start, end } of functions.find((fn) => fn.sourceId === model.sourceId)?.reserved ?? []) {
+      const owner = this.map.addOwner(`${model.name} firmware region`);
+      this.map.give(start, end + 1 - start, owner);
+      this.regionOwners.set(owner, device);
+    }
+    return device;
+  }
+
+  private bindHostDrivers(): void {
+    for (const fn of functions) this.kernel.bindDriver(fn.sourceId, fn.driver);
+  }
+
+  /** At boot a device that a guest is to have is given to it; without an IOMMU the guest gets a stand-in. */
+  private startAtBoot(device: Device): void {
+    const guest = guestModels.find(({ name }) => name === device.model.guest);
+    if (guest === undefined) return this.start(device);
+    try {
+      this.assign(device, guest);
+    } catch (error) {
+      if (!(error instanceof KernelRefusal)) throw error;
+      device.emulated = true;
+      this.start(device);
+    }
+  }
+
+  private mayWrite(device: Device, owner: OwnerId): boolean {
+    if (owner === device.buffers || this.regionOwners.get(owner) === device) return true;
+    return device.guest !== null && this.guestOwners.get(device.guest) === owner;
+  }
+
+  /** Let a workload go on now, and again after each wait that it asks for. */
+  private wake(device: Device, run: number, delay: number): void {
+    this.clock.after(delay, () => {
+      if (device.runs !== run || device.workload === null) return;
+      const { value, done } = device.workload.next();
+      if (done !== true) this.wake(device, run, value ?? 0);
+    });
+  }
+}

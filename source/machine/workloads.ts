@@ -1,0 +1,158 @@
+/**
+ * What devices do: each workload is a sequence of DMA with waits between, written from the device's point
+ * of view. It yields how many nanoseconds pass until it goes on, and gives its buffers back when it is
+ * stopped. The same workload runs on a host driver's buffers and on a guest's.
+ */
+import { READ, WRITE } from '../vtd/paging-entry.ts';
+import type { Buffer, Buffers } from './buffers.ts';
+import { USB_REGION } from './memory-map.ts';
+import type { Random } from './random.ts';
+import type { Timing } from './timing.ts';
+import type { WorkloadName } from './topology.ts';
+
+export type WorkloadContext = {
+  readonly buffers: Buffers;
+  readonly random: Random;
+  readonly timing: Timing;
+  /** Do DMA of up to any length; returns how long its translations took, in nanoseconds. */
+  dma(address: number, bytes: number, access: number): number;
+  /** CPU time that IOMMU code took for this driver since last asked, in nanoseconds. */
+  cpuSpent(): number;
+  /** How much slower everything goes: 1, or more behind an emulated device. */
+  readonly slowness: number;
+};
+
+export type Workload = Generator<number, void>;
+
+/** The workload of a name, ready to run. */
+export function startWorkload(name: WorkloadName, context: WorkloadContext): Workload {
+  switch (name) {
+    case 'network ring':
+      return networkRing(context);
+    case 'block I/O':
+      return blockIo(context);
+    case 'USB':
+      return usb(context);
+    case 'stream':
+      return stream(context);
+    case 'stranger':
+      return stranger(context);
+  }
+}
+
+const RING_ENTRIES = 256;
+const DESCRIPTOR_BYTES = 16;
+
+/**
+ * A receive ring: descriptors are fetched and written back four at a time, each packet goes to a buffer that
+ * is mapped for it and unmapped after it. The CPU and the wire work side by side; the slower one sets the pace.
+ */
+function* networkRing(context: WorkloadContext): Workload {
+  const { buffers, random, timing, slowness } = context;
+  const ring = buffers.acquire(RING_ENTRIES * DESCRIPTOR_BYTES, 'both');
+  const posted: Buffer[] = [];
+  try {
+    for (let i = 0; i < RING_ENTRIES; i++) posted.push(buffers.acquire(2048, 'fromDevice'));
+    context.cpuSpent();
+    for (let packet = 0; ; packet = (packet + 1) % RING_ENTRIES) {
+      const line = ring.address + (packet & ~3) * DESCRIPTOR_BYTES;
+      let latency = 0;
+      if (packet % 4 === 0) latency += context.dma(line, 64, READ);
+      latency += context.dma(posted[packet].address, 1514, WRITE);
+      if (packet % 4 === 3) latency += context.dma(line, 64, WRITE);
+      buffers.release(posted[packet]);
+      posted[packet] = buffers.acquire(2048, 'fromDevice');
+      const cpu = timing.packetCycles / timing.cyclesPerNs + context.cpuSpent();
+      const wire = timing.packetNs * (0.9 + 0.2 * random.next());
+      yield slowness * Math.max(wire, cpu, latency / timing.outstanding);
+    }
+  } finally {
+    for (const buffer of posted) buffers.release(buffer);
+    buffers.release(ring);
+  }
+}
+
+const QUEUE_DEPTH = 32;
+/** Disks move a page in pieces, as their requests on the bus are smaller. */
+const PIECE_BYTES = 512;
+
+/** A disk: fetch a command, move a page, write a completion; 32 commands in flight. */
+function* blockIo(context: WorkloadContext): Workload {
+  const { buffers, random, timing, slowness } = context;
+  const submission = buffers.acquire(4096, 'both');
+  const completion = buffers.acquire(4096, 'both');
+  const flying: Buffer[] = [];
+  try {
+    for (let command = 0; ; command++) {
+      const isRead = random.next() < 0.7;
+      const buffer = buffers.acquire(4096, isRead ? 'fromDevice' : 'toDevice');
+      flying.push(buffer);
+      let latency = context.dma(submission.address + (command % 64) * 64, 64, READ);
+      for (let at = 0; at < buffer.bytes; at += PIECE_BYTES) {
+        latency += context.dma(buffer.address + at, PIECE_BYTES, isRead ? WRITE : READ);
+      }
+      latency += context.dma(completion.address + (command % 256) * 16, 16, WRITE);
+      if (flying.length > QUEUE_DEPTH) buffers.release(flying.shift() as Buffer);
+      yield slowness * Math.max(random.exponential(25_000), context.cpuSpent(), latency / timing.outstanding);
+    }
+  } finally {
+    for (const buffer of flying) buffers.release(buffer);
+    buffers.release(completion);
+    buffers.release(submission);
+  }
+}
+
+/** A USB controller: polls its rings, and now and then the region that firmware set up for it. */
+function* usb(context: WorkloadContext): Workload {
+  const { buffers, random, slowness } = context;
+  const transfers = buffers.acquire(4096, 'both');
+  const events = buffers.acquire(4096, 'both');
+  const region = USB_REGION.start;
+  try {
+    for (let turn = 0; ; turn++) {
+      context.dma(transfers.address + (turn % 256) * 16, 16, READ);
+      context.dma(events.address + (turn % 256) * 16, 16, WRITE);
+      if (turn % 16 === 0) context.dma(region + (turn % 64) * 8, 8, WRITE);
+      yield slowness * (900_000 + random.below(100_000));
+    }
+  } finally {
+    buffers.release(events);
+    buffers.release(transfers);
+  }
+}
+
+const STREAM_BYTES = 2 ** 21;
+const STREAM_BUFFERS = 64;
+const BURST = 8;
+
+/** A graphics card: reads large buffers from end to end, and writes its picture into another. */
+function* stream(context: WorkloadContext): Workload {
+  const { buffers, random, slowness } = context;
+  const sources: Buffer[] = [];
+  const picture = buffers.acquire(STREAM_BYTES, 'fromDevice');
+  try {
+    for (let i = 0; i < STREAM_BUFFERS; i++) sources.push(buffers.acquire(STREAM_BYTES, 'toDevice'));
+    for (let burst = 0; ; ) {
+      const source = sources[random.below(STREAM_BUFFERS)];
+      for (let at = 0; at < STREAM_BYTES; at += BURST * 256, burst++) {
+        for (let i = 1; i < BURST; i++) context.dma(source.address + at + i * 256, 256, READ);
+        context.dma(picture.address + ((burst * 256) % STREAM_BYTES), 256, WRITE);
+        context.cpuSpent();
+        yield slowness * (3_600 + random.below(400));
+      }
+    }
+  } finally {
+    for (const source of sources) buffers.release(source);
+    buffers.release(picture);
+  }
+}
+
+/** A stranger's device that nobody gave a buffer: it writes and reads wherever it likes below 2 GiB. */
+function* stranger(context: WorkloadContext): Workload {
+  const { random } = context;
+  for (;;) {
+    yield random.exponential(185_000);
+    const address = random.below(2 ** 19) * 4096;
+    context.dma(address, 64, random.next() < 0.75 ? WRITE : READ);
+  }
+}
