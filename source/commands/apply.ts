@@ -1,0 +1,211 @@
+/** Commands that change the machine: what each does, what came of it, and its twin on a real machine. */
+
+import type { DefaultType } from '../linux/policy.ts';
+import { assignment, blocking, takingBack, typeChange } from '../linux/real-twin.ts';
+import type { Device } from '../machine/device.ts';
+import { findGuest } from '../machine/guest.ts';
+import type { Simulation } from '../simulation/simulation.ts';
+import type { Transaction } from '../simulation/snapshot.ts';
+import { parseHalves } from '../vtd/bits.ts';
+import { faultReason } from '../vtd/fault-reason.ts';
+import { READ, WRITE } from '../vtd/paging-entry.ts';
+import type { Command, DeviceTarget } from './command.ts';
+
+/** A command cannot be carried out; the machine is as it was. */
+export class Refused extends Error {}
+
+export type Result = { readonly text: string; readonly linux: readonly string[] };
+
+type MachineCommand = Extract<Command, { name: 'device' | 'dma' | 'invalidation' | 'workload' }>;
+
+/**
+ * Carry out a command on a simulation.
+ *
+ * @throws Refused or KernelRefusal, the latter with Linux's errno
+ */
+export function carryOut(simulation: Simulation, command: MachineCommand): Result {
+  if (command.name === 'device' && command.device === 'all') return moveAll(simulation, command.to);
+  const device = simulation.machine.find(command.device);
+  if (device === undefined) throw new Refused(`there is no device ${command.device}`);
+  switch (command.name) {
+    case 'device':
+      return move(simulation, device, command.to);
+    case 'dma':
+      return stray(simulation, device, command);
+    case 'invalidation':
+      return setInvalidation(simulation, device, command.to);
+    case 'workload':
+      return setWorkload(simulation, device, command.to);
+  }
+}
+
+function move(simulation: Simulation, device: Device, to: DeviceTarget): Result {
+  const { machine, journal } = simulation;
+  const { name, sourceId } = device.model;
+  if (to === 'host') {
+    machine.takeBack(device);
+    journal.command('take back', name, 'the host drives it again');
+    return { text: `${name} belongs to the host again.`, linux: takingBack(sourceId) };
+  }
+  if (to === 'blocked') {
+    machine.block(device);
+    journal.command('block', name, 'no domain is attached');
+    return { text: `${name} is in the blocking domain: all its DMA is refused.`, linux: blocking(sourceId) };
+  }
+  if (to === 'flip' || to === 'passthrough' || to === 'translated') return changeType(simulation, device, to);
+  const guest = findGuest(to);
+  if (guest === undefined) throw new Refused(`there is no ${to}`);
+  machine.assign(device, guest);
+  journal.command('assign', name, `to guest ${guest.name}`);
+  return {
+    text: `${name} belongs to guest ${guest.name}: it reaches that guest's memory and nothing else.`,
+    linux: assignment(sourceId, guest.name),
+  };
+}
+
+function changeType(
+  simulation: Simulation,
+  device: Device,
+  to: 'flip' | 'passthrough' | 'translated',
+): Result {
+  const { kernel } = simulation.machine;
+  const { name, sourceId } = device.model;
+  const record = kernel.device(sourceId);
+  requireDomain(simulation, device);
+  const isIdentity = record.defaultType === 'identity';
+  const wanted = to === 'flip' ? (isIdentity ? 'translated' : 'passthrough') : to;
+  const translated: DefaultType = kernel.policy.strict || record.fn.untrusted ? 'DMA' : 'DMA-FQ';
+  const type =
+    wanted === 'passthrough' ? 'identity' : isIdentity ? translated : (record.defaultType ?? translated);
+  return writeType(
+    simulation,
+    device,
+    type,
+    wanted === 'passthrough'
+      ? `${name} is in passthrough: its addresses are physical addresses.`
+      : `${name} is translated: it reaches only what is mapped for it.`,
+  );
+}
+
+/** Write the group's type file, with the driver unbound where Linux asks for it. */
+function writeType(simulation: Simulation, device: Device, type: DefaultType, text: string): Result {
+  const { machine, journal } = simulation;
+  const { kernel } = machine;
+  const { name, sourceId } = device.model;
+  const record = kernel.device(sourceId);
+  const before = record.defaultType;
+  if (before === type) return { text: `${name} is ${type} already.`, linux: [] };
+  const live = before === 'DMA' && type === 'DMA-FQ';
+  if (live) kernel.setGroupType(sourceId, type);
+  else machine.unbound(device, () => kernel.setGroupType(sourceId, type));
+  journal.command('type', name, `${before} → ${type}`);
+  return { text, linux: typeChange(sourceId, record.group ?? 0, live ? null : record.driver, type) };
+}
+
+function moveAll(simulation: Simulation, to: DeviceTarget): Result {
+  if (to !== 'flip' && to !== 'passthrough' && to !== 'translated') {
+    throw new Refused(`all devices can be flipped, put in passthrough or translated, not ${to}`);
+  }
+  const { machine } = simulation;
+  if (!machine.kernel.policy.translation) throw new Refused(iommuOff('the host devices have'));
+  const hosts = machine.devices.filter((device) => {
+    const record = machine.kernel.device(device.model.sourceId);
+    return device.guest === null && !record.claimed && !record.fn.untrusted;
+  });
+  const isIdentity = (device: Device) =>
+    machine.kernel.device(device.model.sourceId).defaultType === 'identity';
+  const wanted = to === 'flip' ? (hosts.every(isIdentity) ? 'translated' : 'passthrough') : to;
+  const linux = hosts.flatMap((device) => changeType(simulation, device, wanted).linux);
+  const names = hosts.map(({ model }) => model.name).join(', ');
+  const state = wanted === 'passthrough' ? 'in passthrough' : 'translated';
+  return { text: `${names}: ${state}. Guests' devices and untrusted ones stay as they are.`, linux };
+}
+
+function setInvalidation(simulation: Simulation, device: Device, to: 'strict' | 'lazy' | 'flip'): Result {
+  const { kernel } = simulation.machine;
+  const { name, sourceId } = device.model;
+  requireDomain(simulation, device);
+  const { defaultType } = kernel.device(sourceId);
+  if (defaultType === 'identity')
+    throw new Refused(`${name} is in passthrough: nothing is mapped, so nothing is invalidated`);
+  const strict = to === 'flip' ? defaultType === 'DMA-FQ' : to === 'strict';
+  return writeType(
+    simulation,
+    device,
+    strict ? 'DMA' : 'DMA-FQ',
+    strict
+      ? `${name} is strict: each unmap invalidates the IOTLB before it returns.`
+      : `${name} is lazy: unmaps are invalidated together, up to 10 ms later.`,
+  );
+}
+
+function setWorkload(
+  { machine, journal }: Simulation,
+  device: Device,
+  to: 'start' | 'stop' | 'flip',
+): Result {
+  const { name, workload } = device.model;
+  const start = to === 'flip' ? device.workload === null : to === 'start';
+  if (start && machine.kernel.device(device.model.sourceId).claimed && device.guest === null) {
+    throw new Refused(`${name} is in the blocking domain: no driver runs it`);
+  }
+  if (start) machine.start(device);
+  else machine.stop(device);
+  journal.command(start ? 'start' : 'stop', name, workload);
+  return { text: `${name}: ${workload} ${start ? 'started' : 'stopped'}.`, linux: [] };
+}
+
+/** One request of a device's own, wherever it points; then what became of it. */
+function stray(simulation: Simulation, device: Device, command: Extract<Command, { name: 'dma' }>): Result {
+  const { machine, journal } = simulation;
+  const { name } = device.model;
+  const halves = parseHalves(command.address);
+  if (halves === null) throw new Refused(`${command.address} is no address`);
+  const corruptedBefore = journal.corruptedPages.size;
+  const detail = journal.detail;
+  journal.detail = true;
+  journal.command('dma', name, `${command.type} ${command.address}, ${command.bytes} B`);
+  machine.dma.transfer(device, halves.hi, halves.lo, command.bytes, command.type === 'write' ? WRITE : READ);
+  journal.detail = detail;
+  const made = journal.transactions.get(name)?.at(-1);
+  // Time for the kernel to take the fault interrupt, so that its message is there to be read.
+  if (made?.outcome === 'blocked') simulation.advance(simulation.now + machine.timing.faultInterruptNs);
+  return { text: whatBecameOf(simulation, name, command.type, made, corruptedBefore), linux: [] };
+}
+
+function whatBecameOf(
+  { journal }: Simulation,
+  name: string,
+  type: string,
+  made: Transaction | undefined,
+  corruptedBefore: number,
+): string {
+  if (made === undefined) return `${name} did nothing.`;
+  if (made.outcome === 'blocked') {
+    const code = `0x${made.fault.toString(16).padStart(2, '0')}`;
+    return `Blocked: fault ${code}, ${faultReason(made.fault).meaning}. Nothing was ${type === 'write' ? 'written' : 'read'}.`;
+  }
+  if (made.outcome === 'interrupt') return `${name} sent an interrupt: a write to 0xfeex_xxxx is never DMA.`;
+  const where = `${made.output} (${made.landed})`;
+  if (type === 'read') return `It read ${where}.`;
+  if (!made.corrupted) return `It wrote ${where}, which is ${name}'s to write.`;
+  const pages = journal.corruptedPages.size;
+  const also = pages > corruptedBefore ? '' : ' again';
+  return `The stray write landed at ${where}${also}: nothing stopped it. Corrupted pages: ${pages}.`;
+}
+
+function requireDomain({ machine }: Simulation, device: Device): void {
+  const { name } = device.model;
+  if (!machine.kernel.policy.translation) throw new Refused(iommuOff(`${name} has`));
+  if (device.guest !== null) {
+    throw new Refused(
+      `${name} belongs to guest ${device.guest.name}: VFIO always translates. o takes it back`,
+    );
+  }
+  if (machine.kernel.device(device.model.sourceId).claimed) {
+    throw new Refused(`${name} is held by VFIO in the blocking domain. o takes it back`);
+  }
+}
+
+const iommuOff = (who: string): string =>
+  `the IOMMU is off: ${who} no domain to change. b edits the boot line`;

@@ -1,0 +1,151 @@
+/**
+ * A simulation that people drive: running or paused, at some speed, with a log of the commands since boot.
+ * Its options and that log replay it exactly.
+ */
+
+import { rebooting } from '../linux/real-twin.ts';
+import { KernelRefusal } from '../linux/refusal.ts';
+import type { MachineOptions } from '../machine/machine.ts';
+import { COLUMN_NS, Simulation } from '../simulation/simulation.ts';
+import type { Focus, Notice, RunState, Snapshot } from '../simulation/snapshot.ts';
+import { snapshotOf } from '../simulation/state.ts';
+import { carryOut, Refused } from './apply.ts';
+import type { Command } from './command.ts';
+
+/** One command and when it came; the times start again at each boot. */
+export type LogEntry = { readonly timeNs: number; readonly command: Command };
+
+/** While time runs as fast as it goes, a chart column is as long as at 64 times. */
+const LONGEST_COLUMN = 64;
+
+export class Session {
+  simulation: Simulation;
+  state: RunState = 'running';
+  /** Simulated milliseconds a second on the wall. */
+  speed = 1;
+  notice: Notice | null = null;
+  focus: Focus = { view: 'overview', device: null, address: null };
+  /** Commands since boot that changed the machine. */
+  readonly log: LogEntry[] = [];
+  /** Where a `run` with a duration ends, or null. */
+  runUntil: number | null = null;
+  private options: MachineOptions;
+  private nextNotice = 1;
+
+  constructor(options: MachineOptions) {
+    this.options = options;
+    this.simulation = new Simulation(options);
+  }
+
+  /** The options that the machine last booted with. */
+  get bootOptions(): MachineOptions {
+    return this.options;
+  }
+
+  /** Carry out a command; what came of it is the notice. */
+  apply(command: Command): Notice {
+    const timeNs = this.simulation.now;
+    this.simulation.guard(() => {
+      try {
+        const { text, linux } = this.dispatch(command);
+        this.notice = { id: this.nextNotice++, ok: true, text, linux };
+        if (changesMachine(command)) this.log.push({ timeNs, command });
+      } catch (error) {
+        if (!(error instanceof Refused || error instanceof KernelRefusal)) throw error;
+        const errno = error instanceof KernelRefusal ? ` (${error.errno})` : '';
+        this.notice = { id: this.nextNotice++, ok: false, text: `${error.message}${errno}`, linux: [] };
+      }
+    });
+    if (this.simulation.halted !== null) this.noticeHalt();
+    return this.notice as Notice;
+  }
+
+  /** Let simulated time go on to a moment; stops by itself where `run` with a duration ends. */
+  advance(until: number): void {
+    const end = this.runUntil === null ? until : Math.min(until, this.runUntil);
+    const wasHalted = this.simulation.halted;
+    this.simulation.advance(end);
+    if (this.simulation.halted !== null && wasHalted === null) this.noticeHalt();
+    if (this.runUntil !== null && this.simulation.now >= this.runUntil) this.pause();
+  }
+
+  /** Do again what a log says, up to a moment. */
+  replay(log: readonly LogEntry[], until: number): void {
+    for (const { timeNs, command } of log) {
+      this.simulation.advance(timeNs);
+      this.apply(command);
+    }
+    this.simulation.advance(until);
+  }
+
+  snapshot(): Snapshot {
+    const { simulation, state, speed, notice, focus } = this;
+    return snapshotOf(simulation, { state, speed, notice, focus });
+  }
+
+  private dispatch(command: Command): { text: string; linux: readonly string[] } {
+    switch (command.name) {
+      case 'boot':
+        return this.reboot(command.line);
+      case 'pause':
+        this.pause();
+        return { text: 'Paused.', linux: [] };
+      case 'run':
+        this.state = 'running';
+        this.runUntil = command.forNs === null ? null : this.simulation.now + command.forNs;
+        this.simulation.journal.detail = false;
+        return { text: 'Running.', linux: [] };
+      case 'step':
+        this.pause();
+        this.simulation.step(command.count);
+        return {
+          text: `Went on by ${command.count} DMA ${command.count === 1 ? 'request' : 'requests'}.`,
+          linux: [],
+        };
+      case 'speed':
+        this.setSpeed(command.factor);
+        return { text: 'Speed changed.', linux: [] };
+      default:
+        return carryOut(this.simulation, command);
+    }
+  }
+
+  private reboot(line: string): { text: string; linux: readonly string[] } {
+    this.options = { ...this.options, boot: line };
+    this.simulation = new Simulation(this.options);
+    this.setSpeed(this.speed);
+    this.simulation.journal.detail = this.state !== 'running';
+    this.log.length = 0;
+    this.runUntil = null;
+    const { policy, settings } = this.simulation.machine.kernel;
+    const ignored = settings.words.filter(({ known }) => !known).map(({ text }) => text);
+    const warning = ignored.length === 0 ? '' : ` Linux ignored ${ignored.join(' ')}.`;
+    const text = policy.translation
+      ? `Booted: DMA remapping is on.${warning}`
+      : `Booted: DMA remapping is off.${warning}`;
+    this.simulation.journal.command('boot', line, policy.reason);
+    return { text, linux: rebooting(line) };
+  }
+
+  private pause(): void {
+    this.state = 'paused';
+    this.runUntil = null;
+    this.simulation.journal.detail = true;
+  }
+
+  private setSpeed(factor: number): void {
+    this.speed = factor;
+    const scale = Math.min(factor, LONGEST_COLUMN);
+    this.simulation.statistics.columnNs = COLUMN_NS * scale;
+    this.simulation.journal.sampleNs = 1e6 * scale;
+  }
+
+  private noticeHalt(): void {
+    const text = `The machine stopped: ${this.simulation.halted}. b boots it again.`;
+    this.notice = { id: this.nextNotice++, ok: false, text, linux: [] };
+  }
+}
+
+/** Commands that a replay needs; pausing and speed do not change what the machine does. */
+const changesMachine = ({ name }: Command): boolean =>
+  !['boot', 'pause', 'run', 'step', 'speed'].includes(name);

@@ -1,0 +1,305 @@
+/**
+ * What happened, kept for people to look at: event lines, transactions, faults, corrupted pages.
+ *
+ * It only listens. Thousands of requests pass in each second on the wall, so while the machine runs a device's
+ * plain requests and unmaps are sampled; faults, commands and flushes are all kept, and in detail mode
+ * (paused, stepping) everything is.
+ */
+import type { KernelObserver } from '../linux/kernel.ts';
+import type { Device } from '../machine/device.ts';
+import { addressText, type Corruption, type DmaObserver, type DmaRecord } from '../machine/dma.ts';
+import type { Machine } from '../machine/machine.ts';
+import { hex, hexOf } from '../vtd/bits.ts';
+import { faultReason } from '../vtd/fault-reason.ts';
+import { faultRecord } from '../vtd/fault-record.ts';
+import type { Invalidation } from '../vtd/invalidator.ts';
+import { WRITE } from '../vtd/paging-entry.ts';
+import { bdf } from '../vtd/source-id.ts';
+import type { CorruptedPage, EventLine, FaultGroup, Transaction } from './snapshot.ts';
+
+const EVENTS = 400;
+const TRANSACTIONS_PER_DEVICE = 64;
+/** More single faults than this are counted, not kept. */
+const FAULTS = 10_000;
+
+/** One refused request. */
+export type FaultEntry = {
+  readonly timeNs: number;
+  readonly device: string;
+  readonly bdf: string;
+  readonly type: 'read' | 'write';
+  readonly address: string;
+  readonly reason: number;
+  dmesg: string | null;
+};
+
+type Group = { -readonly [K in keyof FaultGroup]: FaultGroup[K] };
+
+export class Journal implements DmaObserver, KernelObserver {
+  readonly events: EventLine[] = [];
+  readonly transactions = new Map<string, Transaction[]>();
+  readonly faults: FaultEntry[] = [];
+  readonly groups = new Map<string, Group>();
+  readonly corruptedPages = new Map<number, CorruptedPage>();
+  /** Keep everything. */
+  detail = false;
+  /** Otherwise one plain request, and one unmap, of each device in so much time. */
+  sampleNs = 1e6;
+  /** The last thing to be kept, by device and kind, for sampling. */
+  private readonly lastKept = new Map<string, number>();
+  /** Faults that the unit recorded and the kernel has not read yet. */
+  private readonly awaiting: FaultEntry[] = [];
+  private nextEvent = 1;
+  private nextTransaction = 1;
+  private readonly machine: Machine;
+  private readonly now: () => number;
+
+  constructor(machine: Machine, now: () => number) {
+    this.machine = machine;
+    this.now = now;
+    machine.dma.observer = this;
+    machine.kernel.observer = this;
+    machine.unit.invalidator.observer = (done) => this.invalidated(done);
+  }
+
+  /** A line about something a person did. */
+  command(verb: string, object: string, result: string): void {
+    this.add({ kind: 'command', actor: 'you', verb, object, how: '', result });
+  }
+
+  wants(device: Device): boolean {
+    return this.detail || this.isDue(`dma ${device.model.name}`);
+  }
+
+  done(record: DmaRecord): void {
+    const { device, outcome } = record;
+    const transaction = this.keep(record);
+    this.add({
+      kind: 'dma',
+      actor: device.model.name,
+      verb: typeOf(record),
+      object: `${outcome === 'untranslated' || outcome === 'passed' ? 'addr' : 'iova'} ${padded(addressText(record))}`,
+      how: howOf(record),
+      result: record.output === null ? 'an interrupt, not memory' : hex(record.output, 9),
+      bytes: record.bytes,
+      device: device.model.name,
+      transaction: transaction.id,
+    });
+  }
+
+  blocked(record: DmaRecord, recorded: boolean): void {
+    const { name, sourceId } = record.device.model;
+    const entry: FaultEntry = {
+      timeNs: this.now(),
+      device: name,
+      bdf: bdf(sourceId),
+      type: typeOf(record),
+      address: addressText(record),
+      reason: record.fault,
+      dmesg: null,
+    };
+    if (this.faults.length < FAULTS) this.faults.push(entry);
+    if (recorded) this.awaiting.push(entry);
+    const group = this.groupFor(entry, hexOf(record.hi, record.lo & ~0xfff));
+    group.count++;
+    group.lastNs = entry.timeNs;
+    if (group.transaction === null || this.detail || this.isDue(`fault ${name}`)) {
+      group.transaction = this.keep(this.withSteps(record)).id;
+    }
+    this.add({
+      kind: 'fault',
+      actor: name,
+      verb: entry.type,
+      object: `addr ${padded(entry.address)}`,
+      how: `FAULT ${hex(record.fault, 2)}`,
+      result: faultReason(record.fault).meaning,
+      bytes: record.bytes,
+      device: name,
+      transaction: group.transaction,
+    });
+  }
+
+  corrupted(corruption: Corruption): void {
+    const { page, device, bytes, owner } = corruption;
+    const known = this.corruptedPages.has(page);
+    this.corruptedPages.set(page, {
+      address: hex(page),
+      timeNs: this.now(),
+      device: device.model.name,
+      bytes,
+      owner,
+    });
+    if (known && !this.detail) return;
+    this.add({
+      kind: 'corruption',
+      actor: device.model.name,
+      verb: 'wrote',
+      object: `page ${hex(page, 9)}`,
+      how: 'not stopped',
+      result: `${owner} is corrupted`,
+      bytes,
+      device: device.model.name,
+    });
+  }
+
+  unmapped(sourceId: number, address: number, bytes: number, how: 'strict' | 'lazy'): void {
+    const device = this.machine.devices.find(({ model }) => model.sourceId === sourceId);
+    if (device === undefined || !(this.detail || this.isDue(`unmap ${device.model.name}`))) return;
+    this.add({
+      kind: 'unmap',
+      actor: device.model.name,
+      verb: 'unmap',
+      object: `iova ${hex(address, 8)}`,
+      how: how === 'lazy' ? 'queued, lazy' : 'invalidated',
+      result: how === 'lazy' ? 'the IOTLB may serve it for up to 10 ms' : 'gone before unmap returned',
+      bytes,
+      device: device.model.name,
+    });
+  }
+
+  fault(words: Int32Array, message: string): void {
+    const record = faultRecord.decode(words);
+    const address = hexOf(words[1], words[0] & ~0xfff);
+    const type = record.T1 === 1n ? 'read' : 'write';
+    const group = this.groups.get(groupKey(bdf(Number(record.SID)), type, address, Number(record.FR)));
+    if (group === undefined) return;
+    group.dmesg = message;
+    group.record = Array.from(words);
+    const at = this.awaiting.findIndex((entry) => entry.bdf === group.bdf && entry.reason === group.reason);
+    if (at >= 0) this.awaiting.splice(at, 1)[0].dmesg = message;
+  }
+
+  message(text: string): void {
+    this.add({ kind: 'kernel', actor: 'kernel', verb: 'log', object: '', how: '', result: text });
+  }
+
+  private invalidated(done: Invalidation): void {
+    if (done.kind === 'wait') return;
+    const plain = done.granularity === 'page';
+    if (plain && !(this.detail || this.isDue(`invalidate ${done.did}`))) return;
+    const what =
+      done.kind === 'context' ? 'context cache' : done.kind === 'iotlb' ? 'IOTLB' : 'interrupt entries';
+    const target =
+      done.address !== null
+        ? `did ${done.did} iova ${hex(done.address, 8)}`
+        : done.sourceId !== null
+          ? bdf(done.sourceId)
+          : done.did !== null
+            ? `did ${done.did}`
+            : '';
+    this.add({
+      kind: 'invalidation',
+      actor: 'kernel',
+      verb: 'inv',
+      object: target,
+      how: `${what}, ${done.granularity}`,
+      result:
+        done.kind === 'iotlb' ? `${done.dropped} ${done.dropped === 1 ? 'entry' : 'entries'} dropped` : '',
+    });
+  }
+
+  /** Whether a sampled kind of line is due again, and if so, take note. */
+  private isDue(kind: string): boolean {
+    const last = this.lastKept.get(kind) ?? Number.NEGATIVE_INFINITY;
+    if (this.now() - last < this.sampleNs) return false;
+    this.lastKept.set(kind, this.now());
+    return true;
+  }
+
+  /** A refused request with its steps; where they were not noted, the same walk tells them again. */
+  private withSteps(record: DmaRecord): DmaRecord {
+    if (record.steps.length > 0) return record;
+    const { device, hi, lo, access } = record;
+    return { ...record, steps: this.machine.unit.explain(device.model.sourceId, hi, lo, access).steps };
+  }
+
+  private keep(record: DmaRecord): Transaction {
+    const { name, sourceId } = record.device.model;
+    const transaction: Transaction = {
+      id: this.nextTransaction++,
+      timeNs: this.now(),
+      device: name,
+      bdf: bdf(sourceId),
+      type: typeOf(record),
+      address: addressText(record),
+      bytes: record.bytes,
+      outcome: record.outcome,
+      output: record.output === null ? null : hex(record.output),
+      fault: record.fault,
+      landed: record.landed,
+      corrupted: record.corrupted,
+      steps: record.steps,
+    };
+    const list = this.transactions.get(name);
+    if (list === undefined) this.transactions.set(name, [transaction]);
+    else {
+      list.push(transaction);
+      if (list.length > TRANSACTIONS_PER_DEVICE) list.shift();
+    }
+    return transaction;
+  }
+
+  private groupFor(entry: FaultEntry, page: string): Group {
+    const key = groupKey(entry.bdf, entry.type, page, entry.reason);
+    let group = this.groups.get(key);
+    if (group === undefined) {
+      group = {
+        device: entry.device,
+        bdf: entry.bdf,
+        type: entry.type,
+        address: page,
+        reason: entry.reason,
+        count: 0,
+        firstNs: entry.timeNs,
+        lastNs: entry.timeNs,
+        dmesg: null,
+        record: null,
+        transaction: null,
+      };
+      this.groups.set(key, group);
+    }
+    return group;
+  }
+
+  private add(
+    line: Partial<EventLine> & Pick<EventLine, 'kind' | 'actor' | 'verb' | 'object' | 'how' | 'result'>,
+  ): void {
+    this.events.push({
+      id: this.nextEvent++,
+      timeNs: this.now(),
+      bytes: 0,
+      device: null,
+      transaction: null,
+      ...line,
+    });
+    if (this.events.length > EVENTS) this.events.shift();
+  }
+}
+
+const typeOf = ({ access }: DmaRecord): 'read' | 'write' => ((access & WRITE) !== 0 ? 'write' : 'read');
+
+/** An address of at least eight digits, so that those below 4 GiB align. */
+const padded = (address: string): string => `0x${address.slice(2).padStart(8, '0')}`;
+
+const groupKey = (device: string, type: string, page: string, reason: number): string =>
+  `${device} ${type} ${page} ${reason}`;
+
+/** In a few words, how a request that was served found its way. */
+function howOf({ outcome, steps }: DmaRecord): string {
+  switch (outcome) {
+    case 'untranslated':
+      return 'IOMMU off';
+    case 'passed':
+      return 'not translated';
+    case 'interrupt':
+      return 'interrupt';
+    case 'hit': {
+      const level = steps.find(({ stage }) => stage === 'IOTLB')?.level ?? 1;
+      return level === 1 ? 'hit' : `hit, ${level === 2 ? '2 MiB' : '1 GiB'} page`;
+    }
+    default: {
+      const read = steps.filter(({ stage }) => stage === 'paging entry').length;
+      return `miss, ${read} ${read === 1 ? 'read' : 'reads'}`;
+    }
+  }
+}

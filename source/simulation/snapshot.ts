@@ -1,0 +1,259 @@
+/**
+ * What one moment of a machine looks like from outside: plain data that crosses process borders.
+ *
+ * The screen and the reports know only this. The simulator makes it, a recorded trace makes it, and later
+ * a live machine; what a source cannot know is null.
+ *
+ * Addresses are strings, `0x…` in lower case without leading zeros, since 64 bits do not fit a number.
+ * Times are simulated (or recorded) nanoseconds. Rates are per simulated (or recorded) second.
+ */
+import type { CounterName } from '../vtd/counters.ts';
+import type { InvalidationCounts } from '../vtd/invalidator.ts';
+import type { Step } from '../vtd/step.ts';
+
+/** A domain type in the words of sysfs; `none` while the IOMMU is off. */
+export type DomainType = 'identity' | 'DMA' | 'DMA-FQ' | 'unmanaged' | 'blocked' | 'none';
+
+/** Which way a device's DMA goes, as far as its tables decide it. */
+export type Lane =
+  /** The IOMMU is off, or absent: nothing is looked up. */
+  | 'off'
+  /** Identity domain: looked up, not translated. */
+  | 'passthrough'
+  /** Translated for the host. */
+  | 'translated'
+  /** Translated for a guest. */
+  | 'guest'
+  /** No domain is attached: every request is refused. */
+  | 'blocked';
+
+export type DeviceCounts = {
+  readonly requests: number;
+  readonly bytes: number;
+  readonly iotlb_lookup: number;
+  readonly iotlb_hit: number;
+  readonly page_walks: number;
+  readonly faults: number;
+};
+
+export type DeviceState = {
+  readonly name: string;
+  /** `03:00.0`. */
+  readonly bdf: string;
+  /** What it is, in a few words. */
+  readonly description: string;
+  readonly group: number | null;
+  readonly owner: 'host' | 'none' | `guest ${string}`;
+  /** The bound driver, or null. */
+  readonly driver: string | null;
+  readonly defaultDomain: DomainType;
+  readonly attachedDomain: DomainType;
+  readonly lane: Lane;
+  readonly did: number | null;
+  /** Size of the largest pages in its tables, in bytes; null where nothing is translated. */
+  readonly pageBytes: number | null;
+  /** A guest uses an emulated stand-in whose DMA this device does for the host. */
+  readonly emulated: boolean;
+  /** Behind an external port: never put in passthrough. */
+  readonly untrusted: boolean;
+  readonly counts: DeviceCounts;
+  /** Over about the last second on the wall. */
+  readonly rates: DeviceCounts;
+};
+
+/** One column of the charts: counts of a stretch of time. */
+export type SeriesColumn = {
+  /** Length of the stretch. */
+  readonly spanNs: number;
+  readonly requests: number;
+  readonly iotlb_lookup: number;
+  readonly iotlb_hit: number;
+  readonly page_walks: number;
+  readonly faults: number;
+};
+
+/** One line of the event list. */
+export type EventLine = {
+  /** Counts up from 1 over the life of the source; gaps mean lines that were not kept. */
+  readonly id: number;
+  readonly timeNs: number;
+  readonly kind: 'dma' | 'fault' | 'unmap' | 'invalidation' | 'command' | 'kernel' | 'corruption';
+  /** Who did it: a device name, `kernel`, `you`, `guest A`. */
+  readonly actor: string;
+  /** One word: read, write, unmap, inv, t, boot … */
+  readonly verb: string;
+  /** What it was done to: `iova 0xfffed000`, `nic0`, `did 9`. */
+  readonly object: string;
+  /** How: `hit`, `miss, 4 levels`, `not translated`, `FAULT 0x05`, `queued, lazy`. */
+  readonly how: string;
+  /** What came of it: an output address, a sentence; may be empty. */
+  readonly result: string;
+  /** Bytes moved, or 0. */
+  readonly bytes: number;
+  readonly device: string | null;
+  /** The transaction behind it, to open in the DMA view; or null. */
+  readonly transaction: number | null;
+};
+
+/** One DMA request as it happened, with the steps the unit took. */
+export type Transaction = {
+  readonly id: number;
+  readonly timeNs: number;
+  readonly device: string;
+  readonly bdf: string;
+  readonly type: 'read' | 'write';
+  readonly address: string;
+  readonly bytes: number;
+  readonly outcome: 'untranslated' | 'passed' | 'hit' | 'walked' | 'interrupt' | 'blocked';
+  /** Output address; null where blocked. */
+  readonly output: string | null;
+  /** Fault reason, or 0. */
+  readonly fault: number;
+  /** Who owned the page it landed in, in words (`kernel text`, `nic0 buffer`, `guest A RAM`); null unknown. */
+  readonly landed: string | null;
+  /** It overwrote memory that was not this device's to write. */
+  readonly corrupted: boolean;
+  /** Empty where the source does not know them (a trace). */
+  readonly steps: readonly Step[];
+};
+
+/** Faults of one device for one reason on one page. */
+export type FaultGroup = {
+  readonly device: string;
+  readonly bdf: string;
+  readonly type: 'read' | 'write';
+  readonly address: string;
+  readonly reason: number;
+  readonly count: number;
+  readonly firstNs: number;
+  readonly lastNs: number;
+  /** The kernel's message for the last one that it printed, or null if none was recorded for it. */
+  readonly dmesg: string | null;
+  /** The fault record as software read it, 4 words; null if none was recorded. */
+  readonly record: readonly number[] | null;
+  /** A transaction of this group, to open in the DMA view; or null. */
+  readonly transaction: number | null;
+};
+
+export type FaultRegisters = {
+  readonly records: number;
+  readonly inUse: number;
+  readonly overflow: boolean;
+  readonly pending: boolean;
+  /** Fault interrupts delivered. */
+  readonly interrupts: number;
+  /** Faults that no record could take. */
+  readonly lost: number;
+};
+
+/** One table on the way of an address: the register RTADDR, the root table, …, the page table. */
+export type TableLevel = {
+  readonly kind: 'RTADDR' | 'root table' | 'context table' | 'page table';
+  /** Paging level 5 to 1; 0 for the others. */
+  readonly level: number;
+  /** Where the table lies; null for the register. */
+  readonly base: string | null;
+  /** The selected entry: its index, where it lies, and its words. */
+  readonly index: number;
+  readonly entryAddress: string | null;
+  readonly words: readonly number[];
+  /** Entries in the whole table, and those that are not all zero, in order. */
+  readonly size: number;
+  readonly entries: readonly TableEntry[];
+};
+
+export type TableEntry = {
+  readonly index: number;
+  readonly words: readonly number[];
+  /** What it leads to, in words: `03:00.0 nic0`, `guest B page 0x204`, `nic0 buffer`; empty if unknown. */
+  readonly usedBy: string;
+  /** Whether the translation of its first page is cached; null where the question makes no sense. */
+  readonly inIotlb: boolean | null;
+};
+
+/** The walk of one address of one device through memory, and what a request to it would meet now. */
+export type TablePath = {
+  readonly device: string;
+  readonly address: string;
+  readonly levels: readonly TableLevel[];
+  /** What a write to the address would end in now: like Transaction.outcome, with the output or fault. */
+  readonly outcome: Transaction['outcome'];
+  readonly output: string | null;
+  readonly fault: number;
+  /** Why the path ends early, or null if it reaches a page. */
+  readonly ends: string | null;
+};
+
+export type CorruptedPage = {
+  /** Page address. */
+  readonly address: string;
+  readonly timeNs: number;
+  readonly device: string;
+  readonly bytes: number;
+  /** Whose memory it is, in words. */
+  readonly owner: string;
+};
+
+/** What came of the last command. */
+export type Notice = {
+  readonly id: number;
+  readonly ok: boolean;
+  /** One or two sentences. */
+  readonly text: string;
+  /** What one would type on a real machine, line by line; may be empty. */
+  readonly linux: readonly string[];
+};
+
+export type RunState = 'running' | 'paused' | 'ended';
+
+export type Snapshot = {
+  readonly source: 'simulation' | 'trace';
+  /** File name of a trace; null for a simulation. */
+  readonly title: string | null;
+  readonly boot: string;
+  readonly seed: number | null;
+  readonly timeNs: number;
+  readonly state: RunState;
+  /** Simulated milliseconds (recorded seconds, for a trace) for each second on the wall; Infinity: as fast as it goes. */
+  readonly speed: number;
+  /** The phase of a trace's script; null for a simulation. */
+  readonly phase: string | null;
+  readonly unit: {
+    readonly translation: boolean;
+    readonly gsts: string;
+    readonly cap: string;
+    readonly ecap: string;
+    readonly rtaddr: string;
+  };
+  readonly counters: Readonly<Record<CounterName, number>>;
+  readonly invalidations: Readonly<InvalidationCounts>;
+  /** Walks and the like for the whole unit, per second. */
+  readonly rates: Readonly<
+    Record<'requests' | 'iotlb_lookup' | 'iotlb_hit' | 'page_walks' | 'faults', number>
+  >;
+  readonly devices: readonly DeviceState[];
+  /** Oldest first; the last column may still be growing. */
+  readonly series: readonly SeriesColumn[];
+  /** The newest lines, oldest first. */
+  readonly events: readonly EventLine[];
+  /** Newest first. */
+  readonly faults: readonly FaultGroup[];
+  readonly faultRegisters: FaultRegisters;
+  /** Recent transactions of the focused device, newest first; empty unless the focus asks for them. */
+  readonly transactions: readonly Transaction[];
+  /** The tables of the focused address; null unless the focus asks for them, or where they are unknown. */
+  readonly tables: TablePath | null;
+  readonly dmesg: readonly string[];
+  readonly memory: { readonly corruptedPages: number; readonly corrupted: readonly CorruptedPage[] };
+  readonly notice: Notice | null;
+};
+
+/**
+ * What the screen is looking at, so that a snapshot carries no more than is shown.
+ * `address` null: the source chooses one that the device uses.
+ */
+export type Focus = {
+  readonly view: string;
+  readonly device: string | null;
+  readonly address: string | null;
+};

@@ -1,0 +1,166 @@
+/** A simulation as a snapshot. */
+import type { Device } from '../machine/device.ts';
+import { hexOf } from '../vtd/bits.ts';
+import { namedCounts } from '../vtd/counters.ts';
+import type { Iommu } from '../vtd/iommu.ts';
+import { leafBytes } from '../vtd/iotlb.ts';
+import { Global, Offset } from '../vtd/registers.ts';
+import { bdf } from '../vtd/source-id.ts';
+import type { Simulation } from './simulation.ts';
+import type {
+  DeviceState,
+  DomainType,
+  FaultRegisters,
+  Focus,
+  Lane,
+  Notice,
+  RunState,
+  Snapshot,
+} from './snapshot.ts';
+import { tablePath } from './tables.ts';
+
+const EVENTS_SHOWN = 120;
+const FAULT_GROUPS_SHOWN = 200;
+const CORRUPTED_SHOWN = 64;
+
+/** What a snapshot says besides what the simulation itself knows. */
+export type RunningState = {
+  readonly state: RunState;
+  readonly speed: number;
+  readonly notice: Notice | null;
+  readonly focus: Focus;
+};
+
+export function snapshotOf(simulation: Simulation, { state, speed, notice, focus }: RunningState): Snapshot {
+  const { machine, journal, statistics } = simulation;
+  const { unit, kernel, options } = machine;
+  const rates = statistics.rates();
+  const total = (name: 'requests' | 'iotlb_lookup' | 'iotlb_hit' | 'page_walks' | 'faults') =>
+    rates.reduce((sum, rate) => sum + rate[name], 0);
+  const focused = machine.find(focus.device ?? '') ?? machine.devices[0];
+  return {
+    source: 'simulation',
+    title: null,
+    boot: options.boot,
+    seed: options.seed,
+    timeNs: simulation.now,
+    state,
+    speed,
+    phase: null,
+    unit: unitRegisters(unit),
+    counters: namedCounts(unit.translator.counts),
+    invalidations: { ...unit.invalidator.counts },
+    rates: {
+      requests: total('requests'),
+      iotlb_lookup: total('iotlb_lookup'),
+      iotlb_hit: total('iotlb_hit'),
+      page_walks: total('page_walks'),
+      faults: total('faults'),
+    },
+    devices: machine.devices.map((device, index) => ({
+      ...deviceIdentity(simulation, device),
+      counts: simulation.countsOf(index),
+      rates: rates[index],
+    })),
+    series: statistics.columns.slice(),
+    events: journal.events.slice(-EVENTS_SHOWN),
+    faults: [...journal.groups.values()].sort((a, b) => b.lastNs - a.lastNs).slice(0, FAULT_GROUPS_SHOWN),
+    faultRegisters: faultRegisters(simulation),
+    transactions:
+      focus.view === 'dma' ? (journal.transactions.get(focused.model.name) ?? []).slice().reverse() : [],
+    tables:
+      focus.view === 'tables'
+        ? tablePath(machine, focused, focus.address ?? usedAddress(simulation, focused))
+        : null,
+    dmesg: kernel.log.lines.slice(),
+    memory: {
+      corruptedPages: journal.corruptedPages.size,
+      corrupted: [...journal.corruptedPages.values()].slice(-CORRUPTED_SHOWN),
+    },
+    notice,
+  };
+}
+
+/** The registers that say what state a unit is in. */
+export function unitRegisters(unit: Iommu): Snapshot['unit'] {
+  const gsts = unit.read32(Offset.GSTS);
+  return {
+    translation: (gsts & Global.TE) !== 0,
+    gsts: hexOf(0, gsts),
+    cap: hex64(unit.capabilities.cap),
+    ecap: hex64(unit.capabilities.ecap),
+    rtaddr: hexOf(...highFirst(unit.read64(Offset.RTADDR))),
+  };
+}
+
+/** Who a device is and where its DMA goes; without counts. */
+export function deviceIdentity(
+  { machine }: Simulation,
+  device: Device,
+): Omit<DeviceState, 'counts' | 'rates'> {
+  const { model, guest } = device;
+  const record = machine.kernel.device(model.sourceId);
+  const translation = machine.kernel.policy.translation;
+  const { attached } = record;
+  const attachedDomain: DomainType = !translation ? 'none' : (attached?.type ?? 'blocked');
+  const owner =
+    guest !== null
+      ? (`guest ${guest.name}` as const)
+      : record.driver === null || record.claimed
+        ? 'none'
+        : 'host';
+  return {
+    name: model.name,
+    bdf: bdf(model.sourceId),
+    description: model.description,
+    group: record.group,
+    owner,
+    driver: record.driver,
+    defaultDomain: record.defaultType ?? 'none',
+    attachedDomain,
+    lane: laneOf(attachedDomain),
+    did: attached?.did ?? null,
+    pageBytes: attached === null || attached.type === 'identity' ? null : largestPage(attached.table.leaves),
+    emulated: device.emulated,
+    untrusted: record.fn.untrusted,
+  };
+}
+
+const lanes: Readonly<Record<DomainType, Lane>> = {
+  none: 'off',
+  identity: 'passthrough',
+  DMA: 'translated',
+  'DMA-FQ': 'translated',
+  unmanaged: 'guest',
+  blocked: 'blocked',
+};
+
+const laneOf = (domain: DomainType): Lane => lanes[domain];
+
+function largestPage(leaves: readonly number[]): number | null {
+  for (let level = leaves.length - 1; level >= 1; level--) if (leaves[level] > 0) return leafBytes(level);
+  return null;
+}
+
+/** The last address a device used, or 0. */
+function usedAddress({ journal }: Simulation, device: Device): string {
+  return journal.transactions.get(device.model.name)?.at(-1)?.address ?? '0x0';
+}
+
+function faultRegisters({ machine }: Simulation): FaultRegisters {
+  const { faultLog, translator } = machine.unit;
+  const counts = namedCounts(translator.counts);
+  let inUse = 0;
+  for (let i = 0; i < faultLog.records; i++) if (faultLog.holds(i)) inUse++;
+  return {
+    records: faultLog.records,
+    inUse,
+    overflow: faultLog.overflow,
+    pending: faultLog.pending,
+    interrupts: machine.kernel.faultInterrupts,
+    lost: counts.faults - counts.faults_recorded,
+  };
+}
+
+const hex64 = (value: bigint): string => `0x${value.toString(16)}`;
+const highFirst = ([lo, hi]: [number, number]): [number, number] => [hi, lo];
