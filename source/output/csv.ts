@@ -1,0 +1,35 @@
+/** Device rows as CSV (RFC 4180), one row for each device and moment. */
+import type { Report } from './report.ts';
+
+const COLUMNS = [
+  'simulatedNs',
+  'device',
+  'bdf',
+  'group',
+  'owner',
+  'defaultDomain',
+  'attachedDomain',
+  'emulated',
+  'requests',
+  'bytes',
+  'iotlb_lookup',
+  'iotlb_hit',
+  'page_walks',
+  'faults',
+] as const;
+
+export const csvHeader = (): string => `${COLUMNS.join(',')}\n`;
+
+export function csvRows({ simulatedNs, devices }: Report): string {
+  return devices
+    .map(({ name, dma, ...device }) => {
+      const values: Record<string, unknown> = { ...device, ...dma, simulatedNs, device: name };
+      return `${COLUMNS.map((column) => cell(values[column])).join(',')}\n`;
+    })
+    .join('');
+}
+
+const cell = (value: unknown): string => {
+  const text = value === null ? '' : String(value);
+  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+};

@@ -1,0 +1,79 @@
+/** The report of a headless run: the machine after so much simulated time, for programs to read. */
+import type { Session } from '../commands/session.ts';
+import type { FaultEntry } from '../simulation/journal.ts';
+import { deviceIdentity, unitRegisters } from '../simulation/state.ts';
+import { hex } from '../vtd/bits.ts';
+import { namedCounts } from '../vtd/counters.ts';
+
+/** The shape of the JSON, documented in `docs/report.md`; `schema` counts up when it changes incompatibly. */
+export function report({ simulation, bootOptions }: Session) {
+  const { machine, journal } = simulation;
+  const { unit, kernel } = machine;
+  return {
+    schema: 1,
+    boot: bootOptions.boot,
+    seed: bootOptions.seed,
+    simulatedNs: Math.round(simulation.now),
+    unit: unitRegisters(unit),
+    counters: {
+      ...namedCounts(unit.translator.counts),
+      invalidations: { ...unit.invalidator.counts },
+    },
+    devices: machine.devices.map((device, index) => {
+      const {
+        name,
+        bdf,
+        group,
+        owner,
+        driver,
+        defaultDomain,
+        attachedDomain,
+        did,
+        pageBytes,
+        emulated,
+        untrusted,
+      } = deviceIdentity(simulation, device);
+      const { requests, bytes, ...counts } = simulation.countsOf(index);
+      return {
+        name,
+        bdf,
+        group,
+        owner,
+        driver,
+        defaultDomain,
+        attachedDomain,
+        did,
+        pageBytes,
+        emulated,
+        untrusted,
+        dma: { requests, bytes },
+        ...counts,
+      };
+    }),
+    faults: journal.faults.map(faultLine),
+    dmesg: kernel.log.lines.slice(),
+    memory: {
+      corruptedPages: journal.corruptedPages.size,
+      corrupted: [...journal.corruptedPages.values()].map(({ address, timeNs, device, bytes, owner }) => ({
+        address,
+        timeNs: Math.round(timeNs),
+        device,
+        bytes,
+        owner,
+      })),
+    },
+    halted: simulation.halted,
+  };
+}
+
+export type Report = ReturnType<typeof report>;
+
+const faultLine = ({ timeNs, device, bdf, type, address, reason, dmesg }: FaultEntry) => ({
+  timeNs: Math.round(timeNs),
+  device,
+  bdf,
+  type,
+  address,
+  reason: hex(reason, 2),
+  dmesg,
+});

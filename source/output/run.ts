@@ -1,0 +1,48 @@
+/** A machine without a screen: run so long, report. */
+import type { Command } from '../commands/command.ts';
+import { Session } from '../commands/session.ts';
+import type { MachineOptions } from '../machine/machine.ts';
+import { type Report, report } from './report.ts';
+
+export type RunOptions = {
+  readonly machine: MachineOptions;
+  /** Simulated time to run after the commands. */
+  readonly timeNs: number;
+  readonly commands: readonly Command[];
+  /** Report along the way this often, besides at the end; null: only at the end. */
+  readonly everyNs: number | null;
+};
+
+/**
+ * Carry out the commands in order, then run.
+ *
+ * @param onReport gets each report as it is due, the last one included
+ * @returns why commands were refused, in order; empty if none was
+ */
+export function runHeadless(options: RunOptions, onReport: (report: Report) => void): readonly string[] {
+  const session = new Session(options.machine);
+  const refusals: string[] = [];
+  // Time asked for since the last boot. A refused DMA lets the kernel take its interrupt, which must not add up.
+  let askedNs = 0;
+  for (const command of options.commands) {
+    const notice = session.apply(command);
+    if (!notice.ok) refusals.push(notice.text);
+    if (command.name === 'boot') askedNs = 0;
+    // `run 5ms` in a list of commands: let that time pass before the next one.
+    if (command.name === 'run' && command.forNs !== null) {
+      askedNs += command.forNs;
+      session.advance(Math.max(askedNs, session.simulation.now));
+    }
+  }
+  const end = Math.max(askedNs + options.timeNs, session.simulation.now);
+  session.apply({ name: 'run', forNs: null });
+  if (options.everyNs !== null) {
+    for (let at = session.simulation.now + options.everyNs; at < end; at += options.everyNs) {
+      session.advance(at);
+      onReport(report(session));
+    }
+  }
+  session.advance(end);
+  onReport(report(session));
+  return refusals;
+}

@@ -1,0 +1,27 @@
+/** What the screen's process and the simulator's process say to each other. */
+import type { Command } from '../../commands/command.ts';
+import type { LogEntry } from '../../commands/session.ts';
+import type { MachineOptions } from '../../machine/machine.ts';
+import type { Focus, RunState, Snapshot } from '../../simulation/snapshot.ts';
+
+/** Where to start: at boot, or where an earlier process stopped. */
+export type Start = {
+  readonly options: MachineOptions;
+  readonly log: readonly LogEntry[];
+  readonly untilNs: number;
+  readonly state: RunState;
+  readonly speed: number;
+};
+
+export type ToSimulator =
+  | { readonly type: 'start'; readonly start: Start }
+  | { readonly type: 'command'; readonly command: Command }
+  | { readonly type: 'look'; readonly focus: Focus };
+
+export type FromSimulator = {
+  readonly type: 'snapshot';
+  readonly snapshot: Snapshot;
+  /** The options and commands that lead to it. */
+  readonly options: MachineOptions;
+  readonly log: readonly LogEntry[];
+};

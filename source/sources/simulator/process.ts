@@ -1,0 +1,90 @@
+/**
+ * The program of the background process: runs a session in step with the wall clock, answers to messages, and
+ * publishes snapshots. It ends when the process that started it is gone.
+ */
+import { getEachMessage, sendMessage } from 'execa';
+import { Session } from '../../commands/session.ts';
+import type { FromSimulator, Start, ToSimulator } from './messages.ts';
+
+const TICK_MS = 20;
+const PUBLISH_MS = 100;
+/** Wall time a tick may spend simulating: at speeds the machine cannot keep up with, time runs slower instead. */
+const BUDGET_MS = 60;
+/** A stretch of wall time longer than this was a sleep or a stop, not to be caught up with. */
+const LONGEST_GAP_MS = 250;
+const SLICE_NS = 50_000;
+
+export async function runSimulatorProcess(): Promise<void> {
+  let running: Pacer | null = null;
+  for await (const message of getEachMessage() as AsyncIterable<ToSimulator>) {
+    if (message.type === 'start') running = new Pacer(message.start);
+    else running?.receive(message);
+  }
+  // The channel closed: nobody is left to show this to.
+  process.exit(0);
+}
+
+class Pacer {
+  private readonly session: Session;
+  private lastTick = performance.now();
+  private lastPublished = 0;
+  private sending = false;
+
+  constructor({ options, log, untilNs, state, speed }: Start) {
+    this.session = new Session(options);
+    this.session.replay(log, untilNs);
+    this.session.apply({ name: 'speed', factor: speed });
+    this.session.apply(state === 'paused' ? { name: 'pause' } : { name: 'run', forNs: null });
+    this.session.notice = null;
+    this.publish();
+    this.tick();
+  }
+
+  receive(message: Exclude<ToSimulator, { type: 'start' }>): void {
+    if (message.type === 'command') this.session.apply(message.command);
+    else this.session.focus = message.focus;
+    this.publish();
+  }
+
+  private tick(): void {
+    const now = performance.now();
+    const elapsed = Math.min(now - this.lastTick, LONGEST_GAP_MS);
+    this.lastTick = now;
+    if (this.session.state === 'running') {
+      this.run(elapsed);
+      if (now - this.lastPublished >= PUBLISH_MS) this.publish();
+    }
+    setTimeout(() => this.tick(), this.session.speed === Number.POSITIVE_INFINITY ? 1 : TICK_MS);
+  }
+
+  /** Simulate as much as so many milliseconds on the wall are worth. */
+  private run(elapsedMs: number): void {
+    const { session } = this;
+    const started = performance.now();
+    const target = session.simulation.now + (elapsedMs / 1000) * session.speed * 1e6;
+    while (session.state === 'running' && session.simulation.now < target) {
+      session.advance(Math.min(target, session.simulation.now + SLICE_NS));
+      if (performance.now() - started > BUDGET_MS || session.simulation.halted !== null) break;
+    }
+  }
+
+  private publish(): void {
+    // One snapshot on its way at a time: a slow reader gets fewer, not later ones.
+    if (this.sending) return;
+    this.lastPublished = performance.now();
+    this.sending = true;
+    const { session } = this;
+    const message: FromSimulator = {
+      type: 'snapshot',
+      snapshot: session.snapshot(),
+      options: session.bootOptions,
+      log: session.log,
+    };
+    sendMessage(message)
+      // The channel may close under way; the loop in runSimulatorProcess ends the process then.
+      .catch(() => {})
+      .finally(() => {
+        this.sending = false;
+      });
+  }
+}
