@@ -12,8 +12,13 @@ import { snapshotOf } from '../simulation/state.ts';
 import { carryOut, Refused } from './apply.ts';
 import type { Command } from './command.ts';
 
-/** One command and when it came; the times start again at each boot. */
-export type LogEntry = { readonly timeNs: number; readonly command: Command };
+/** One command and when it came; times and counts start again at each boot. */
+export type LogEntry = {
+  readonly timeNs: number;
+  /** Actions of the simulation before it: several may share a time. */
+  readonly executed: number;
+  readonly command: Command;
+};
 
 /** While time runs as fast as it goes, a chart column is as long as at 64 times. */
 const LONGEST_COLUMN = 64;
@@ -44,12 +49,12 @@ export class Session {
 
   /** Carry out a command; what came of it is the notice. */
   apply(command: Command): Notice {
-    const timeNs = this.simulation.now;
+    const { now: timeNs, executed } = this.simulation;
     this.simulation.guard(() => {
       try {
         const { text, linux } = this.dispatch(command);
         this.notice = { id: this.nextNotice++, ok: true, text, linux };
-        if (changesMachine(command)) this.log.push({ timeNs, command });
+        if (changesMachine(command)) this.log.push({ timeNs, executed, command });
       } catch (error) {
         if (!(error instanceof Refused || error instanceof KernelRefusal)) throw error;
         const errno = error instanceof KernelRefusal ? ` (${error.errno})` : '';
@@ -71,8 +76,8 @@ export class Session {
 
   /** Do again what a log says, up to a moment. */
   replay(log: readonly LogEntry[], until: number): void {
-    for (const { timeNs, command } of log) {
-      this.simulation.advance(timeNs);
+    for (const { timeNs, executed, command } of log) {
+      this.simulation.advanceTo(executed, timeNs);
       this.apply(command);
     }
     this.simulation.advance(until);

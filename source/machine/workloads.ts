@@ -147,12 +147,18 @@ function* stream(context: WorkloadContext): Workload {
   }
 }
 
-/** A stranger's device that nobody gave a buffer: it writes and reads wherever it likes below 2 GiB. */
+/** What the stranger is after, again and again: kernel text, data, the memory of both guests, a free page. */
+const TARGETS = [
+  0x0120_0000, 0x0260_0000, 0x2000_0000, 0x4800_0000, 0x8b00_0000, 0x9400_0000, 0xa800_0000, 0xb600_0000,
+  0x7f3a_2000,
+];
+
+/** A stranger's device that nobody gave a buffer: it writes and reads where it has no business. */
 function* stranger(context: WorkloadContext): Workload {
   const { random } = context;
   for (;;) {
     yield random.exponential(185_000);
-    const address = random.below(2 ** 19) * 4096;
+    const address = TARGETS[random.below(TARGETS.length)];
     context.dma(address, 64, random.next() < 0.75 ? WRITE : READ);
   }
 }

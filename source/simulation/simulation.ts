@@ -19,6 +19,8 @@ export class Simulation {
   readonly statistics: Statistics;
   /** Why the machine stopped for good, or null. */
   halted: string | null = null;
+  /** Actions carried out so far: with the time, an exact place in the run. */
+  executed = 0;
   private time = 0;
   private readonly queue = new EventQueue();
 
@@ -51,6 +53,7 @@ export class Simulation {
         continue;
       }
       this.time = next;
+      this.executed++;
       this.guard(() => this.queue.runNext());
     }
     if (this.halted !== null) this.time = Math.max(this.time, until);
@@ -61,6 +64,12 @@ export class Simulation {
     const requests = () => this.machine.devices.reduce((sum, device) => sum + device.requests, 0);
     const target = requests() + count;
     this.advance(this.time + 1e9, () => requests() >= target);
+  }
+
+  /** Run to the place that `executed` and `now` named in an earlier run of the same machine. */
+  advanceTo(executed: number, timeNs: number): void {
+    this.advance(timeNs, () => this.executed >= executed);
+    this.time = Math.max(this.time, timeNs);
   }
 
   /**

@@ -1,14 +1,14 @@
 /**
  * Physical memory. All tables the unit walks are read from here and from nowhere else.
  *
- * Sparse in chunks of 64 KiB that come into being when first written; an untouched chunk reads as zeros
- * from one shared chunk, so that a read needs no test beyond the one for the end of memory.
+ * Sparse in pages of 4 KiB that come into being when first written; an untouched page reads as zeros from one
+ * shared page, so that a read needs no test beyond the one for the end of memory.
  */
 import { highHalf, lowHalf } from './bits.ts';
 
-const CHUNK_BYTES = 0x10000;
-const CHUNK_WORDS = CHUNK_BYTES >>> 2;
-const UNTOUCHED = new Int32Array(CHUNK_WORDS);
+const PAGE_BYTES = 0x1000;
+const PAGE_WORDS = PAGE_BYTES >>> 2;
+const UNTOUCHED = new Int32Array(PAGE_WORDS);
 
 /** Software touched an address where there is no memory. */
 export class NoMemory extends Error {
@@ -23,12 +23,12 @@ export class PhysicalMemory {
   /** The result of the last successful `load`, as 32-bit halves. */
   lo = 0;
   hi = 0;
-  private readonly chunks: Int32Array[];
+  private readonly pages: Int32Array[];
 
-  /** @param size bytes, a multiple of 64 KiB and at most 2^47 */
+  /** @param size bytes, a multiple of 4 KiB */
   constructor(size: number) {
     this.size = size;
-    this.chunks = new Array<Int32Array>(Math.ceil(size / CHUNK_BYTES)).fill(UNTOUCHED);
+    this.pages = new Array<Int32Array>(Math.ceil(size / PAGE_BYTES)).fill(UNTOUCHED);
   }
 
   /** Whether an address lies in memory. */
@@ -42,13 +42,13 @@ export class PhysicalMemory {
    * @returns false, and leaves `hi` and `lo` alone, if the address is not memory
    */
   load(addressHi: number, addressLo: number): boolean {
-    if ((addressHi & 0xffff_8000) !== 0) return false;
-    const index = (addressHi << 16) | (addressLo >>> 16);
-    if (index < 0 || index >= this.chunks.length) return false;
-    const chunk = this.chunks[index];
-    const word = (addressLo & 0xfff8) >>> 2;
-    this.lo = chunk[word];
-    this.hi = chunk[word + 1];
+    if ((addressHi & 0xffff_f800) !== 0) return false;
+    const index = (addressHi << 20) | (addressLo >>> 12);
+    if (index < 0 || index >= this.pages.length) return false;
+    const page = this.pages[index];
+    const word = (addressLo & 0xff8) >>> 2;
+    this.lo = page[word];
+    this.hi = page[word + 1];
     return true;
   }
 
@@ -60,15 +60,15 @@ export class PhysicalMemory {
 
   /** Write an aligned 64-bit value. */
   write64(address: number, hi: number, lo: number): void {
-    const chunk = this.writable(address);
-    const word = (lowHalf(address) & 0xfff8) >>> 2;
-    chunk[word] = lo;
-    chunk[word + 1] = hi;
+    const page = this.writable(address);
+    const word = (lowHalf(address) & 0xff8) >>> 2;
+    page[word] = lo;
+    page[word + 1] = hi;
   }
 
   /** Write an aligned 32-bit value. */
   write32(address: number, value: number): void {
-    this.writable(address)[(lowHalf(address) & 0xfffc) >>> 2] = value;
+    this.writable(address)[(lowHalf(address) & 0xffc) >>> 2] = value;
   }
 
   /** An aligned 32-bit value. */
@@ -97,42 +97,38 @@ export class PhysicalMemory {
     let at = address;
     const end = Math.min(address + length, this.size);
     while (at < end) {
-      const inChunk = Math.min(end, (Math.floor(at / CHUNK_BYTES) + 1) * CHUNK_BYTES);
-      const chunk = this.writable(at);
-      const first = lowHalf(at) & 0xffff;
-      const last = first + (inChunk - at);
+      const pageEnd = Math.min(end, (Math.floor(at / PAGE_BYTES) + 1) * PAGE_BYTES);
+      const page = this.writable(at);
+      const first = lowHalf(at) & 0xfff;
+      const last = first + (pageEnd - at);
       const wholeFrom = (first + 3) & ~3;
       const wholeTo = last & ~3;
-      if (wholeFrom <= wholeTo) chunk.fill(pattern, wholeFrom >>> 2, wholeTo >>> 2);
-      for (let b = first; b < Math.min(wholeFrom, last); b++) writeByte(chunk, b, pattern);
-      for (let b = Math.max(wholeTo, first); b < last && wholeTo >= wholeFrom; b++)
-        writeByte(chunk, b, pattern);
-      at = inChunk;
+      if (wholeFrom <= wholeTo) page.fill(pattern, wholeFrom >>> 2, wholeTo >>> 2);
+      for (let b = first; b < Math.min(wholeFrom, last); b++) writeByte(page, b, pattern);
+      if (wholeFrom <= wholeTo) for (let b = wholeTo; b < last; b++) writeByte(page, b, pattern);
+      at = pageEnd;
     }
   }
 
   /** Zero one page of 4 KiB. */
   clearPage(address: number): void {
-    const index = Math.floor(address / CHUNK_BYTES);
-    if (this.chunks[index] === UNTOUCHED) return;
-    const word = (lowHalf(address) & 0xf000) >>> 2;
-    this.chunks[index].fill(0, word, word + 1024);
+    this.pages[Math.floor(address / PAGE_BYTES)] = UNTOUCHED;
   }
 
   private writable(address: number): Int32Array {
     if (!this.has(address)) throw new NoMemory(address, this.size);
-    const index = Math.floor(address / CHUNK_BYTES);
-    let chunk = this.chunks[index];
-    if (chunk === UNTOUCHED) {
-      chunk = new Int32Array(CHUNK_WORDS);
-      this.chunks[index] = chunk;
+    const index = Math.floor(address / PAGE_BYTES);
+    let page = this.pages[index];
+    if (page === UNTOUCHED) {
+      page = new Int32Array(PAGE_WORDS);
+      this.pages[index] = page;
     }
-    return chunk;
+    return page;
   }
 }
 
-function writeByte(chunk: Int32Array, at: number, pattern: number): void {
+function writeByte(page: Int32Array, at: number, pattern: number): void {
   const shift = (at & 3) * 8;
   const word = at >>> 2;
-  chunk[word] = (chunk[word] & ~(0xff << shift)) | (((pattern >>> shift) & 0xff) << shift);
+  page[word] = (page[word] & ~(0xff << shift)) | (((pattern >>> shift) & 0xff) << shift);
 }

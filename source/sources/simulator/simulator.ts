@@ -12,9 +12,10 @@ import type { FromSimulator, Start, ToSimulator } from './messages.ts';
 /** Words on the command line that make the program a simulator process. */
 export const SIMULATOR_ARGUMENT = 'simulator-process';
 
-/** A process that dies again this soon dies of its command log: the next one starts without it. */
+/** A process that dies this soon after it took over dies of its command log: the next one starts without it. */
 const TOO_SOON_MS = 5000;
-const MAX_QUICK_DEATHS = 3;
+/** After so many deaths in quick succession nothing is started any more. */
+const MAX_DEATHS = 4;
 
 export type SimulatorOptions = {
   /** The program's own file, to be started again. */
@@ -42,7 +43,8 @@ class Simulator implements Source {
   private focus: Focus = { view: 'overview', device: null, address: null };
   private problem: string | null = null;
   private startedAt = 0;
-  private quickDeaths = 0;
+  /** Deaths in quick succession, the last one included. */
+  private deaths = 0;
   private stopping = false;
 
   constructor({ program, machine, speed, paused }: SimulatorOptions) {
@@ -134,12 +136,12 @@ class Simulator implements Source {
     if (this.latest === null)
       return this.failToStart(new Error(`the simulation could not be started: ${cause}`));
     const { snapshot, options, log } = this.latest;
-    this.quickDeaths = performance.now() - this.startedAt < TOO_SOON_MS ? this.quickDeaths + 1 : 0;
-    if (this.quickDeaths >= MAX_QUICK_DEATHS) {
+    this.deaths = performance.now() - this.startedAt < TOO_SOON_MS ? this.deaths + 1 : 1;
+    if (this.deaths >= MAX_DEATHS) {
       this.problem = `The simulation died again and again (${cause}). q quits; the machine shown is its last state.`;
       this.latest = { ...this.latest, snapshot: { ...snapshot, state: 'ended' } };
     } else {
-      const fresh = this.quickDeaths > 0;
+      const fresh = this.deaths > 1;
       this.problem = fresh
         ? `The simulation died again (${cause}); the machine was booted afresh.`
         : `The simulation died (${cause}); it was started again and replayed to where it was.`;
