@@ -171,7 +171,12 @@ const booleanParameters: Readonly<Record<string, BooleanParameter>> = {
 };
 
 const intremapOptions: Readonly<Record<string, Option>> = {
-  on: { effect: 'uses interrupt remapping' },
+  on: {
+    effect: 'uses interrupt remapping',
+    apply: (draft) => {
+      draft.interruptRemapping = true;
+    },
+  },
   off: {
     effect: 'does not use interrupt remapping; VFIO then refuses to assign devices',
     apply: (draft) => {
@@ -220,16 +225,22 @@ export function readBootLine(line: string): BootSettings {
 
 function readWord(text: string, draft: Draft): BootWord {
   const equals = text.indexOf('=');
-  const name = equals < 0 ? text : text.slice(0, equals);
+  // The kernel takes hyphens and underscores in a parameter's name for the same.
+  const name = (equals < 0 ? text : text.slice(0, equals)).replaceAll('-', '_');
   const value = equals < 0 ? '' : text.slice(equals + 1);
   if (name === 'intel_iommu') return readOptions(text, name, value, intelOptions, draft);
   if (name === 'iommu') return readOptions(text, name, value, iommuOptions, draft);
   if (name === 'intremap') return readOptions(text, name, value, intremapOptions, draft);
   if (name === 'nointremap') return readOptions(text, 'intremap', 'off', intremapOptions, draft);
-  const parameter = booleanParameters[name];
-  if (parameter !== undefined) return readBoolean(text, name, value, parameter, draft);
-  const meant = nearest(name, parameterNames);
-  if (meant === null || !/iommu|intrem|strict|passthr/i.test(text)) {
+  if (Object.hasOwn(booleanParameters, name)) {
+    return readBoolean(text, name, value, booleanParameters[name], draft);
+  }
+  // Kernels have many parameters: iomem= is right, and only two letters away from iommu=.
+  const isOurs = /iommu|intrem|strict|passthr/i.test(text);
+  const meant = isOurs
+    ? nearest(name, parameterNames)
+    : nearest(name, parameterNames, name.length > 6 ? 2 : 1);
+  if (meant === null) {
     return { text, known: true, effect: 'not about the IOMMU', suggestion: null };
   }
   return ignored(text, 'unknown: Linux ignores it silently', value === '' ? meant : `${meant}=${value}`);
@@ -243,13 +254,19 @@ function readOptions(
   options: Readonly<Record<string, Option>>,
   draft: Draft,
 ): BootWord {
+  if (/^,*$/.test(value)) {
+    return ignored(text, 'has no value: Linux ignores it', name === 'intel_iommu' ? 'intel_iommu=on' : null);
+  }
   const effects: string[] = [];
   let wrong: string | null = null;
-  for (const word of value.split(',')) {
-    const match = Object.keys(options).find((option) => word.startsWith(option));
+  for (let rest = value; rest !== ''; rest = rest.replace(/^[^,]*,*/, '')) {
+    const [word] = rest.split(',', 1);
+    if (word === '') continue;
+    const match = longestPrefix(word, options);
     if (match === undefined) {
       wrong ??= word;
-      if (name === 'intel_iommu') draft.messages.push(`DMAR: Unknown option - '${word}'`);
+      // The kernel prints all that is left of the value, not the one word.
+      if (name === 'intel_iommu') draft.messages.push(`DMAR: Unknown option - '${rest}'`);
       continue;
     }
     const option = options[match];
@@ -261,6 +278,12 @@ function readOptions(
   const rest = effects.length > 0 ? `; the rest: ${effects.join('; ')}` : '';
   return ignored(text, `${ignoredOption(name, wrong)}${rest}`, suggestOption(name, wrong, options));
 }
+
+/** The option a word begins with; `forcesac` is not `force`. */
+const longestPrefix = (word: string, options: Readonly<Record<string, Option>>): string | undefined =>
+  Object.keys(options)
+    .filter((option) => word.startsWith(option))
+    .sort((a, b) => b.length - a.length)[0];
 
 function ignoredOption(name: string, word: string): string {
   if (name === 'intel_iommu') return `"${word}" is unknown: Linux says so in its log and ignores it`;

@@ -11,6 +11,7 @@ import { IovaAllocator } from './iova.ts';
 import type { PageFrames } from './page-frames.ts';
 import type { PciFunction } from './pci.ts';
 import type { DefaultType } from './policy.ts';
+import { KernelRefusal } from './refusal.ts';
 import { SecondStageTable } from './second-stage-table.ts';
 import type { UnitDriver } from './unit-driver.ts';
 
@@ -91,9 +92,13 @@ export class DomainFactory {
   ): PagingDomain {
     const { unit, memory, frames } = this.parts;
     const levels = unit.capabilities.largestAw + 2;
+    const did = this.freeDids.pop() ?? this.nextDid++;
+    if (did >= unit.capabilities.domains) {
+      throw new KernelRefusal('ENOSPC', `all ${unit.capabilities.domains} domain ids of the unit are in use`);
+    }
     return {
       type,
-      did: this.freeDids.pop() ?? this.nextDid++,
+      did,
       table: new SecondStageTable(memory, frames, levels, largestLeaf),
       iova,
       flushQueue: null,

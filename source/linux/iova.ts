@@ -28,9 +28,7 @@ export class IovaAllocator {
   constructor(reserved: readonly Reserved[], limit: number, forceDac: boolean) {
     this.limit = Math.floor(limit / PAGE);
     this.forceDac = forceDac;
-    for (const { start, end } of reserved) {
-      this.insert({ low: Math.floor(start / PAGE), high: Math.ceil(end / PAGE) - 1 });
-    }
+    for (const { start, end } of reserved) this.reserve(Math.floor(start / PAGE), Math.ceil(end / PAGE) - 1);
   }
 
   /** A free range of so many pages, as its first address; null if the address space is full. */
@@ -71,6 +69,16 @@ export class IovaAllocator {
     const low = alignDown(top - size + 1, align);
     // Page 0 is never handed out, so that 0 can mean failure.
     return low >= 1 ? this.take(low, size) : null;
+  }
+
+  /** Take pages out for good. Regions may overlap, as firmware describes them; the search needs them apart. */
+  private reserve(low: number, high: number): void {
+    let range = { low, high };
+    for (const other of this.ranges.filter((known) => known.low <= high && low <= known.high)) {
+      this.ranges.splice(this.ranges.indexOf(other), 1);
+      range = { low: Math.min(range.low, other.low), high: Math.max(range.high, other.high) };
+    }
+    this.insert(range);
   }
 
   private take(low: number, size: number): number {

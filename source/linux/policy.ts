@@ -39,7 +39,8 @@ export function decide(settings: BootSettings, build: KernelBuild, cachingMode =
     defaultType: passthrough ? 'identity' : strict ? 'DMA' : 'DMA-FQ',
     strict,
     typeSetByCommandLine: settings.passthrough !== null,
-    strictSetByCommandLine: settings.strict !== null || settings.driverStrict,
+    // A driver that demands strict leaves no trace in this.
+    strictSetByCommandLine: settings.strict !== null,
   };
 }
 

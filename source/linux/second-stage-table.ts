@@ -38,8 +38,10 @@ export class SecondStageTable {
    *
    * @param iova, physical, bytes multiples of 4 KiB
    * @param permissions READ, WRITE or both
+   * @returns whether large pages took the place of empty tables, so that the paging-structure caches must go
    */
-  map(iova: number, physical: number, bytes: number, permissions: number): void {
+  map(iova: number, physical: number, bytes: number, permissions: number): boolean {
+    let freed = false;
     let done = 0;
     while (done < bytes) {
       const level = this.leafLevel(iova + done, physical + done, bytes - done);
@@ -50,11 +52,14 @@ export class SecondStageTable {
         if (bytes - done < reach(level)) break;
         const target = physical + done;
         const large = level > 1 ? PAGE_SIZE : 0;
+        // A table of small pages may be left here from before, empty; Linux's switch_to_super_page.
+        if (level > 1 && this.unmap(iova + done, reach(level))) freed = true;
         this.memory.write64(table + 8 * index, highHalf(target), lowHalf(target) | permissions | large);
         this.leaves[level]++;
         done += reach(level);
       }
     }
+    return freed;
   }
 
   /**

@@ -19,6 +19,8 @@ import type { CorruptedPage, EventLine, FaultGroup, Transaction } from './snapsh
 
 const EVENTS = 400;
 const TRANSACTIONS_PER_DEVICE = 64;
+/** Requests skipped before a sample vary from 0 up to, but not including, this. */
+const SKIP_CYCLE = 12;
 /** More single faults than this are counted, not kept. */
 const FAULTS = 10_000;
 
@@ -47,7 +49,7 @@ export class Journal implements DmaObserver, KernelObserver {
   sampleNs = 1e6;
   /** The last thing to be kept, by device and kind, for sampling. */
   private readonly lastKept = new Map<string, number>();
-  private readonly lastRequest = new Map<Device, number>();
+  private readonly sampling = new Map<Device, { last: number; skip: number; taken: number }>();
   /** Faults that the unit recorded and the kernel has not read yet. */
   private readonly awaiting: FaultEntry[] = [];
   private nextEvent = 1;
@@ -71,9 +73,17 @@ export class Journal implements DmaObserver, KernelObserver {
   wants(device: Device): boolean {
     if (this.detail) return true;
     // Asked for every request, so without the string that isDue takes.
-    const now = this.now();
-    if (now - (this.lastRequest.get(device) ?? Number.NEGATIVE_INFINITY) < this.sampleNs) return false;
-    this.lastRequest.set(device, now);
+    const sampling = this.sampling.get(device) ?? { last: Number.NEGATIVE_INFINITY, skip: 0, taken: 0 };
+    this.sampling.set(device, sampling);
+    if (this.now() - sampling.last < this.sampleNs) return false;
+    if (sampling.skip > 0) {
+      sampling.skip--;
+      return false;
+    }
+    // The requests of one I/O share a moment: without skipping, the sample would only ever show the first.
+    sampling.last = this.now();
+    sampling.taken++;
+    sampling.skip = (sampling.taken * 7) % SKIP_CYCLE;
     return true;
   }
 
@@ -86,7 +96,7 @@ export class Journal implements DmaObserver, KernelObserver {
       verb: typeOf(record),
       object: `${outcome === 'untranslated' || outcome === 'passed' ? 'addr' : 'iova'} ${padded(addressText(record))}`,
       how: howOf(record),
-      result: record.output === null ? 'an interrupt, not memory' : hex(record.output, 9),
+      result: record.output === null ? 'an interrupt, not memory' : outputText(record, 9),
       bytes: record.bytes,
       device: device.model.name,
       transaction: transaction.id,
@@ -230,7 +240,7 @@ export class Journal implements DmaObserver, KernelObserver {
       address: addressText(record),
       bytes: record.bytes,
       outcome: record.outcome,
-      output: record.output === null ? null : hex(record.output),
+      output: record.output === null ? null : outputText(record),
       fault: record.fault,
       landed: record.landed,
       corrupted: record.corrupted,
@@ -283,6 +293,12 @@ export class Journal implements DmaObserver, KernelObserver {
 }
 
 const typeOf = ({ access }: DmaRecord): 'read' | 'write' => ((access & WRITE) !== 0 ? 'write' : 'read');
+
+/** Where a request went. An address that was not translated may be too large for a number to tell it exactly. */
+const outputText = ({ outcome, output, hi, lo }: DmaRecord, digits = 1): string =>
+  outcome === 'untranslated' || outcome === 'passed'
+    ? `0x${hexOf(hi, lo).slice(2).padStart(digits, '0')}`
+    : hex(output ?? 0, digits);
 
 /** An address of at least eight digits, so that those below 4 GiB align. */
 const padded = (address: string): string => `0x${address.slice(2).padStart(8, '0')}`;

@@ -61,6 +61,10 @@ export function capabilities({ cap, ecap, version, hostAddressWidth }: UnitDescr
   const sagaw = Number(c.SAGAW) & 0b01110;
   if (sagaw === 0) throw new RangeError(`CAP.SAGAW names no supported width: got 0b${c.SAGAW.toString(2)}`);
   if (Number(c.ND) === 7) throw new RangeError('CAP.ND is 7, which is reserved; expected 0 to 6');
+  if (c.MGAW < 31n) throw new RangeError(`CAP.MGAW is ${c.MGAW}; expected 31 or more, for 32 bits or more`);
+  if (hostAddressWidth < 32 || hostAddressWidth > 52) {
+    throw new RangeError(`the host address width is ${hostAddressWidth}; expected 32 to 52`);
+  }
   return {
     cap,
     ecap,
@@ -85,5 +89,6 @@ export function capabilities({ cap, ecap, version, hostAddressWidth }: UnitDescr
     writeDraining: c.DWD === 1n,
     setRootInvalidates: c.ESRTPS === 1n,
     SC: e.SC === 1n,
+    PDS: e.PDS === 1n,
   };
 }

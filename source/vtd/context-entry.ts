@@ -17,5 +17,5 @@ export const contextEntry = layout('context entry', 128, 'VT-d chapter 9.3', {
     values: { 1: '39 bits, 3 levels', 2: '48 bits, 4 levels', 3: '57 bits, 5 levels' },
   }),
   AVAIL: ignored(70, 67, 'available to software'),
-  DID: bits(87, 72, 'domain id'),
+  DID: bits(87, 72, 'domain id', { usable: ({ domains }) => Math.log2(domains) }),
 });

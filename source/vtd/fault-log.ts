@@ -1,7 +1,8 @@
 /** Primary fault logging: the ring of fault recording registers. VT-d specification, chapter 7.2.1. */
 import { faultRecord } from './fault-record.ts';
+import { READ, WRITE } from './paging-entry.ts';
 
-const { FR, T1, AT, F, SID } = faultRecord.fields;
+const { FR, T1, T2, AT, F, SID } = faultRecord.fields;
 const HELD = F.mask << F.shift;
 
 /** `first`: stored, and no other record was pending, so that the unit raises its fault event. */
@@ -35,9 +36,9 @@ export class FaultLog {
   /**
    * Store a fault.
    *
-   * @param isRead T1: 1 for a read, 0 for a write
+   * @param access READ, WRITE, or both for an atomic operation
    */
-  record(sourceId: number, hi: number, lo: number, reason: number, isRead: boolean): Recorded {
+  record(sourceId: number, hi: number, lo: number, reason: number, access: number): Recorded {
     if (this.overflow) return 'overflow';
     for (let i = 0; i < this.records; i++) {
       // Compression: a device that already has a record waiting is not recorded again (chapter 7.2.1, optional).
@@ -52,7 +53,9 @@ export class FaultLog {
     const at = 4 * this.next;
     this.words[at] = lo & ~0xfff;
     this.words[at + 1] = hi;
-    this.words[at + SID.word] = sourceId;
+    const isRead = (access & READ) !== 0;
+    const isAtomic = access === (READ | WRITE);
+    this.words[at + SID.word] = sourceId | ((isAtomic ? 1 : 0) << T2.shift);
     this.words[at + 3] = (reason << FR.shift) | (0 << AT.shift) | ((isRead ? 1 : 0) << T1.shift) | HELD;
     this.next = (this.next + 1) % this.records;
     return wasEmpty ? 'first' : 'recorded';

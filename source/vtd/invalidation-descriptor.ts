@@ -46,7 +46,7 @@ export const waitDescriptor = layout('wait descriptor', 128, SOURCE, {
   IF: bit(4, 'interrupt'),
   SW: bit(5, 'status write'),
   FN: bit(6, 'fence'),
-  PD: bit(7, 'page-request drain'),
+  PD: bit(7, 'page-request drain', { exists: ({ PDS }) => PDS }),
   STDATA: bits(63, 32, 'status data'),
   STADDR: address(127, 66, 'status address'),
 });

@@ -78,10 +78,15 @@ export class InvalidationQueue {
     while (this.head !== this.tail) {
       const at = this.base + this.head;
       if (!this.memory.has(at + 15)) return this.stop(QueueError.FETCH);
-      const error = this.carryOut(this.memory.readWords(at, 4));
-      // The head stays at an offending descriptor (chapter 6.5.2.10).
-      if (error !== QueueError.NONE) return this.stop(error);
+      const fetched = this.head;
+      // The head moves on a fetch, so that software may add work from the interrupt of a wait.
       this.head = (this.head + 16) % this.bytes;
+      const error = this.carryOut(this.memory.readWords(at, 4));
+      if (error !== QueueError.NONE) {
+        // The head stays at an offending descriptor (chapter 6.5.2.10).
+        this.head = fetched;
+        return this.stop(error);
+      }
     }
   }
 

@@ -110,8 +110,11 @@ export class Iommu {
       case Offset.IQERCD:
         return this.queue.error;
     }
-    const record = offset - this.capabilities.faultOffset;
-    if (record >= 0 && record < 16 * this.capabilities.faultRecords) return this.faultLog.words[record >>> 2];
+    const { faultOffset, faultRecords, invalidateOffset } = this.capabilities;
+    // IVA is write-only.
+    if (offset === invalidateOffset || offset === invalidateOffset + 4) return 0;
+    const record = offset - faultOffset;
+    if (record >= 0 && record < 16 * faultRecords) return this.faultLog.words[record >>> 2];
     return this.registers[offset >>> 2] ?? 0;
   }
 
@@ -152,7 +155,6 @@ export class Iommu {
       return;
     }
     if (offset === invalidateOffset || offset === invalidateOffset + 4) return this.set(offset, value);
-    if (offset === invalidateOffset + 8) return this.set(offset, value);
     if (offset === invalidateOffset + 12) return this.iotlbCommand(value);
     const writable = WRITABLE[offset];
     if (writable !== undefined) this.set(offset, value & writable);
@@ -212,7 +214,7 @@ export class Iommu {
     const queueOn = (this.status & Global.QIE) !== 0;
     if (queueOn && !queue.enabled) {
       // Enabling with a tail other than 0 is a programming error; QEMU refuses it too.
-      if (queue.tail !== 0) this.status &= ~Global.QIE;
+      if (queue.tail !== 0 || !this.capabilities.queuedInvalidation) this.status &= ~Global.QIE;
       else queue.enabled = true;
     } else if (!queueOn && queue.enabled) {
       queue.enabled = false;
@@ -223,42 +225,41 @@ export class Iommu {
   /** CCMD high half: ICC starts a register-based context-cache invalidation. */
   private contextCommand(value: number): void {
     const { DID, SID, FM, CIRG, CAIG, ICC } = contextCommand.fields;
-    const start = 1 << ICC.shift;
-    if ((value & start) === 0 || this.queue.enabled) return this.set(Offset.CCMD + 4, value & ~start);
-    const low = this.get(Offset.CCMD);
-    const granularity = (value >>> CIRG.shift) & CIRG.mask;
-    if (granularity !== 0) {
-      const did = low & DID.mask;
-      this.invalidator.context(
-        granularity,
-        did,
-        (low >>> SID.shift) & SID.mask,
-        (value >>> FM.shift) & FM.mask,
-      );
+    const at = Offset.CCMD + 4;
+    let actual = this.get(at) & bitOf(CAIG);
+    if ((value & bitOf(ICC)) !== 0) {
+      // A granularity of 0 reports an invalid request; with the queue on, every request is.
+      const granularity = this.queue.enabled ? 0 : (value >>> CIRG.shift) & CIRG.mask;
+      if (granularity !== 0) {
+        const low = this.get(Offset.CCMD);
+        const sourceId = (low >>> SID.shift) & SID.mask;
+        this.invalidator.context(granularity, low & DID.mask, sourceId, (value >>> FM.shift) & FM.mask);
+      }
+      actual = granularity << CAIG.shift;
     }
-    const done = value & ~start & ~(CAIG.mask << CAIG.shift);
-    this.set(Offset.CCMD + 4, done | (granularity << CAIG.shift));
+    this.set(at, (value & (bitOf(CIRG) | bitOf(FM))) | actual);
   }
 
   /** IOTLB high half: IVT starts a register-based IOTLB invalidation of the range in IVA. */
   private iotlbCommand(value: number): void {
-    const { DID, IIRG, IAIG, IVT } = iotlbCommand.fields;
+    const { DID, DW, DR, IIRG, IAIG, IVT } = iotlbCommand.fields;
     const at = this.capabilities.invalidateOffset;
-    const start = 1 << IVT.shift;
-    if ((value & start) === 0 || this.queue.enabled) return this.set(at + 12, value & ~start);
-    const did = value & DID.mask;
-    let granularity = (value >>> IIRG.shift) & IIRG.mask;
-    if (granularity === 1) this.invalidator.iotlbGlobal();
-    else if (granularity === 2) this.invalidator.iotlbDomain(did);
-    else if (granularity === 3) {
-      const low = this.get(at);
-      const mask = low & 0x3f;
-      if (this.capabilities.pageSelective && mask <= this.capabilities.maxAddressMask) {
-        this.invalidator.iotlbPages(did, this.get(at + 4), low & ~0xfff, mask, (low & 0x40) !== 0);
-      } else granularity = 0;
+    let actual = this.get(at + 12) & bitOf(IAIG);
+    if ((value & bitOf(IVT)) !== 0) {
+      const did = value & DID.mask;
+      let granularity = this.queue.enabled ? 0 : (value >>> IIRG.shift) & IIRG.mask;
+      if (granularity === 1) this.invalidator.iotlbGlobal();
+      else if (granularity === 2) this.invalidator.iotlbDomain(did);
+      else if (granularity === 3) {
+        const low = this.get(at);
+        const mask = low & 0x3f;
+        if (this.capabilities.pageSelective && mask <= this.capabilities.maxAddressMask) {
+          this.invalidator.iotlbPages(did, this.get(at + 4), low & ~0xfff, mask, (low & 0x40) !== 0);
+        } else granularity = 0;
+      }
+      actual = granularity << IAIG.shift;
     }
-    const done = value & ~start & ~(IAIG.mask << IAIG.shift);
-    this.set(at + 12, done | (granularity << IAIG.shift));
+    this.set(at + 12, (value & (bitOf(IIRG) | bitOf(DR) | bitOf(DW) | bitOf(DID))) | actual);
   }
 
   private queueAddress(offset: number, value: number): void {

@@ -7,7 +7,13 @@
 import { bigToWords, wordsToBig } from './bits.ts';
 
 /** What decides, on a given unit, whether a field exists: its capabilities and its host address width. */
-export type Conditions = { readonly hostAddressWidth: number; readonly SC: boolean; readonly sslps: number };
+export type Conditions = {
+  readonly hostAddressWidth: number;
+  readonly SC: boolean;
+  readonly PDS: boolean;
+  readonly sslps: number;
+  readonly domains: number;
+};
 
 /** An `address` is physical and ends at the host address width; an `input` is an address a device asked for. */
 type FieldKind = 'value' | 'address' | 'input' | 'ignored';
@@ -20,6 +26,8 @@ export type FieldDeclaration = {
   readonly values?: Readonly<Record<number, string>>;
   /** The field is reserved on units for which this is false. */
   readonly exists?: (conditions: Conditions) => boolean;
+  /** How many bits of the field a unit has, where it may have fewer; the upper ones are reserved then. */
+  readonly usable?: (conditions: Conditions) => number;
 };
 
 export type Field = FieldDeclaration & {
@@ -31,7 +39,7 @@ export type Field = FieldDeclaration & {
   readonly mask: number;
 };
 
-type Options = Pick<FieldDeclaration, 'values' | 'exists'>;
+type Options = Pick<FieldDeclaration, 'values' | 'exists' | 'usable'>;
 
 /** A single bit. */
 export const bit = (at: number, meaning: string, options: Options = {}): FieldDeclaration => ({
@@ -143,26 +151,27 @@ export function layout<Name extends string>(
     for (const fieldName in values) {
       const field = fields[fieldName];
       const value = values[fieldName] as bigint | number;
-      // Numbers are exact up to 2^53 and spare the detour over big integers, which kernels that write
-      // a descriptor for every unmap would notice.
-      const raw =
-        typeof value === 'number'
-          ? value / 2 ** addressShift(field)
-          : Number(value >> BigInt(addressShift(field)));
-      const exact =
-        typeof value === 'number'
-          ? Number.isInteger(raw)
-          : BigInt(raw) << BigInt(addressShift(field)) === value;
-      if (raw < 0 || raw >= 2 ** width(field) || !exact || raw > Number.MAX_SAFE_INTEGER) {
+      const below = addressShift(field);
+      const raw = typeof value === 'number' ? value / 2 ** below : value >> BigInt(below);
+      const exact = typeof raw === 'number' ? Number.isInteger(raw) : raw << BigInt(below) === value;
+      if (raw < 0 || raw >= 2 ** width(field) || !exact) {
         throw new RangeError(
           `${name}: ${fieldName} has bits ${field.high}:${field.low}, got 0x${value.toString(16)}`,
         );
       }
-      let rest = raw;
+      // Numbers spare the detour over big integers, which kernels that write a descriptor for every unmap
+      // would notice; they are exact up to 2^53, which only the status address of a wait can pass.
+      let rest = Number.isSafeInteger(Number(raw)) ? Number(raw) : raw;
       for (let word = field.word, shift = field.shift; rest > 0; word++, shift = 0) {
-        const room = 2 ** (32 - shift);
-        words[word] |= (rest % room) << shift;
-        rest = Math.floor(rest / room);
+        if (typeof rest === 'bigint') {
+          const room = 32n - BigInt(shift);
+          words[word] |= Number(BigInt.asIntN(32, rest << BigInt(shift)));
+          rest >>= room;
+        } else {
+          const room = 2 ** (32 - shift);
+          words[word] |= (rest % room) << shift;
+          rest = Math.floor(rest / room);
+        }
       }
     }
     return words;
@@ -172,13 +181,12 @@ export function layout<Name extends string>(
     let mask = ones(size);
     for (const field of ordered) {
       if (field.exists !== undefined && !field.exists(conditions)) continue;
-      let present = ones(width(field));
+      let usable = field.usable?.(conditions) ?? width(field);
       if (field.kind === 'address') {
         // An address field names address bits; those at or above the host address width must be zero.
-        const usable = Math.max(0, conditions.hostAddressWidth - addressShift(field));
-        present &= ones(usable);
+        usable = Math.max(0, conditions.hostAddressWidth - addressShift(field));
       }
-      mask &= ~(present << BigInt(field.low));
+      mask &= ~(ones(Math.min(usable, width(field))) << BigInt(field.low));
     }
     return bigToWords(mask & ones(size), size / 32);
   }

@@ -112,6 +112,7 @@ export class PhysicalMemory {
 
   /** Zero one page of 4 KiB. */
   clearPage(address: number): void {
+    if (!this.has(address)) throw new NoMemory(address, this.size);
     this.pages[Math.floor(address / PAGE_BYTES)] = UNTOUCHED;
   }
 

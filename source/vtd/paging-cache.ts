@@ -32,7 +32,7 @@ export class PagingCache {
   find(level: number, did: number, hi: number, lo: number, touch: boolean): number {
     const store = this.stores[level];
     if (store === null) return -1;
-    const at = store.find(0, upperLow(level, hi, lo), (did << 13) | (hi >>> 12));
+    const at = store.find(0, upperLow(level, hi, lo), (did << 13) | upperHigh(level, hi));
     if (at >= 0 && touch) store.touch(at);
     return at;
   }
@@ -58,7 +58,7 @@ export class PagingCache {
   ) {
     const store = this.stores[level];
     if (store === null) return;
-    const at = store.place(0, upperLow(level, hi, lo), (did << 13) | (hi >>> 12));
+    const at = store.place(0, upperLow(level, hi, lo), (did << 13) | upperHigh(level, hi));
     this.tableHi[level][at] = tableHi;
     this.tableLo[level][at] = tableLo | permissions;
   }
@@ -97,9 +97,12 @@ export class PagingCache {
   }
 }
 
-/** The page number with the bits below a level's reach cleared. */
+/** The lower 32 bits of the page number with the bits below a level's reach cleared. */
 function upperLow(level: number, hi: number, lo: number): number {
   const page = (lo >>> 12) | (hi << 20);
   const below = 9 * (level - 1);
   return below >= 32 ? 0 : page & ~((1 << below) - 1);
 }
+
+/** The upper bits of the page number, likewise: an entry of level 5 reaches past the lower 32. */
+const upperHigh = (level: number, hi: number): number => (level === 5 ? (hi >>> 16) << 4 : hi >>> 12);

@@ -172,6 +172,7 @@ export class Translator {
     const mine = this.requesters[sourceId];
     this.reads = 0;
     this.fault = 0;
+    this.recorded = false;
     this.did = -1;
     this.outHi = hi;
     this.outLo = lo;
@@ -398,7 +399,8 @@ export class Translator {
     this.outHi = frameHi;
     this.outLo = base | (lo & offset);
     const byPage = this.uncertain.interruptRangeByPage;
-    if (byPage ? frameHi === 0 && (base & ~offset) === (INTERRUPT_BASE & ~offset) : this.inInterruptRange()) {
+    const overlaps = frameHi === 0 && (base & INTERRUPT_MASK) === (INTERRUPT_BASE & ~offset);
+    if (byPage ? overlaps : this.inInterruptRange()) {
       if (this.steps !== null)
         this.note('output', 'blocked', 'chapter 3: no output may lie in 0xfeex_xxxx', Fault.INTERRUPT_RANGE);
       return Fault.INTERRUPT_RANGE;
@@ -414,11 +416,12 @@ export class Translator {
         this.note('interrupt range', 'passed', 'chapter 3: a write to 0xfeex_xxxx is an interrupt');
       return Outcome.INTERRUPT;
     }
+    const fault = this.enabled ? Fault.NO_READ : 0;
     if (this.steps !== null)
-      this.note('interrupt range', 'blocked', 'chapter 3: only writes are allowed here', Fault.NO_READ);
+      this.note('interrupt range', 'blocked', 'chapter 3: only writes are allowed here', fault);
     if (!this.enabled) return Outcome.BLOCKED;
     this.count(mine, iommu_requests);
-    return this.blocked(mine, sourceId, hi, lo, access, Fault.NO_READ, 0);
+    return this.blocked(mine, sourceId, hi, lo, access, fault, 0);
   }
 
   private inInterruptRange(): boolean {
@@ -443,14 +446,12 @@ export class Translator {
     fpd: number,
   ): number {
     this.fault = fault;
-    this.recorded = false;
     this.count(mine, faults);
     if (this.probing) return Outcome.BLOCKED;
     const qualified =
       fault === Fault.CONTEXT_RESERVED ? this.uncertain.contextReservedIsQualified : isQualified(fault);
     if (qualified && fpd !== 0) return Outcome.BLOCKED;
-    const isRead = (access & WRITE) === 0;
-    const recorded = this.faultLog.record(sourceId, hi, lo, fault, isRead);
+    const recorded = this.faultLog.record(sourceId, hi, lo, fault, access);
     this.recorded = recorded === 'first' || recorded === 'recorded';
     if (this.recorded) this.count(mine, faults_recorded);
     if (recorded === 'first') this.onFirstFault();
@@ -510,7 +511,8 @@ export class Translator {
 
   private noteContext(verdict: Verdict, hi: number, at: number, fault: number): void {
     const clause = 'chapter 9.3: context table, indexed by device and function';
-    this.note('context entry', verdict, clause, fault, 0, join(hi, at), this.context);
+    const words = fault === Fault.CONTEXT_READ_ERROR ? [] : this.context;
+    this.note('context entry', verdict, clause, fault, 0, join(hi, at), words);
   }
 
   private notePaging(

@@ -1,0 +1,271 @@
+/** A remapping unit on a bench: its memory, its registers as software sees them, and requests one at a time. */
+import { bigToWords, wordsToBig } from '../../source/vtd/bits.ts';
+import { presets, type UnitDescription } from '../../source/vtd/capabilities.ts';
+import { contextEntry } from '../../source/vtd/context-entry.ts';
+import {
+  contextDescriptor,
+  DescriptorType,
+  Granularity,
+  iotlbDescriptor,
+} from '../../source/vtd/invalidation-descriptor.ts';
+import { Iommu, type IommuOptions } from '../../source/vtd/iommu.ts';
+import { PhysicalMemory } from '../../source/vtd/memory.ts';
+import { READ, WRITE } from '../../source/vtd/paging-entry.ts';
+import { contextCommand, Global, iotlbCommand, Offset, ONE_SHOT_MASK } from '../../source/vtd/registers.ts';
+import { parseBdf } from '../../source/vtd/source-id.ts';
+
+export const accesses = { read: READ, write: WRITE, atomic: READ | WRITE } as const;
+export type Access = keyof typeof accesses;
+
+/** In the order of the outcome numbers. */
+export const outcomeNames = ['untranslated', 'passed', 'hit', 'walked', 'interrupt', 'blocked'] as const;
+
+export type Answer = {
+  readonly outcome: (typeof outcomeNames)[number];
+  /** Where the access goes; null if it goes nowhere. */
+  readonly output: bigint | null;
+  readonly fault: number;
+  readonly reads: number;
+};
+
+export type ContextInvalidation = {
+  readonly context: 'global' | 'domain' | 'device';
+  readonly did?: number;
+  readonly sid?: string;
+  readonly fm?: number;
+};
+
+export type IotlbInvalidation = {
+  readonly iotlb: 'global' | 'domain' | 'page';
+  readonly did?: number;
+  readonly at?: bigint | string;
+  readonly am?: number;
+  readonly ih?: boolean;
+};
+
+const contextGranularity = { global: 1, domain: 2, device: 3 } as const;
+const iotlbGranularity = { global: 1, domain: 2, page: 3 } as const;
+
+export const high = (value: bigint): number => Number((value >> 32n) & 0xffff_ffffn) | 0;
+export const low = (value: bigint): number => Number(value & 0xffff_ffffn) | 0;
+export const deviceId = (bdf: string): number => parseBdf(bdf)!;
+
+export type BenchOptions = IommuOptions & { readonly unit?: UnitDescription; readonly ram?: number };
+
+export class Bench {
+  readonly memory: PhysicalMemory;
+  readonly iommu: Iommu;
+  /** The messages the unit sent for its own events. */
+  readonly interrupts: { address: number; data: number }[] = [];
+  /** Where `map` takes its tables from. */
+  nextTable = 0x10_0000;
+  private queueBase = 0;
+  private queueBytes = 0;
+
+  constructor({ unit = presets.skylake, ram = 0x100_0000, ...options }: BenchOptions = {}) {
+    this.memory = new PhysicalMemory(ram);
+    this.iommu = new Iommu(
+      this.memory,
+      unit,
+      (address, data) => this.interrupts.push({ address, data }),
+      options,
+    );
+  }
+
+  poke(address: bigint | number, qword: bigint): void {
+    this.memory.write64(Number(address), high(qword), low(qword));
+  }
+
+  peek(address: bigint | number): bigint {
+    return wordsToBig(this.memory.read64(Number(address)));
+  }
+
+  /** A 32-bit register, unsigned. */
+  reg(offset: number): number {
+    return this.iommu.read32(offset) >>> 0;
+  }
+
+  reg64(offset: number): bigint {
+    return wordsToBig(this.iommu.read64(offset));
+  }
+
+  write(offset: number, value: number): void {
+    this.iommu.write32(offset, value | 0);
+  }
+
+  write64(offset: number, value: bigint): void {
+    this.iommu.write64(offset, high(value), low(value));
+  }
+
+  /** One GCMD write as software makes it: the present state without one-shot bits, and one change. */
+  command(set: number, clear = 0): void {
+    this.write(Offset.GCMD, ((this.reg(Offset.GSTS) & ONE_SHOT_MASK) | set) & ~clear);
+  }
+
+  setRoot(rtaddr: bigint): void {
+    this.write64(Offset.RTADDR, rtaddr);
+    this.command(Global.SRTP);
+  }
+
+  /** Set the root table, invalidate everything as software must, and turn translation on. */
+  start(rtaddr = 0x1000n): this {
+    this.setRoot(rtaddr);
+    this.invalidate({ context: 'global' });
+    this.invalidate({ iotlb: 'global' });
+    this.command(Global.TE);
+    return this;
+  }
+
+  dma(from: string | number, access: Access, at: bigint): Answer {
+    const { translator } = this.iommu;
+    const id = typeof from === 'number' ? from : deviceId(from);
+    const outcome = outcomeNames[translator.translate(id, high(at), low(at), accesses[access])];
+    const goes = outcome !== 'blocked' && outcome !== 'interrupt';
+    return {
+      outcome,
+      output: goes ? wordsToBig([translator.outLo, translator.outHi]) : null,
+      fault: translator.fault,
+      reads: translator.reads,
+    };
+  }
+
+  /** The fault records, F bits included, as software reads them: low and high qword. */
+  records(): [bigint, bigint][] {
+    const { faultOffset, faultRecords } = this.iommu.capabilities;
+    return Array.from({ length: faultRecords }, (_, i) => [
+      this.reg64(faultOffset + 16 * i),
+      this.reg64(faultOffset + 16 * i + 8),
+    ]);
+  }
+
+  /** Software's drain: write 1 to F of each record, then to PFO. */
+  clearFaults(): void {
+    const { faultOffset, faultRecords } = this.iommu.capabilities;
+    for (let i = 0; i < faultRecords; i++) this.write(faultOffset + 16 * i + 12, 1 << 31);
+    this.write(Offset.FSTS, 1);
+  }
+
+  enableQueue(base = 0xf0_0000, size = 0): void {
+    this.queueBase = base;
+    this.queueBytes = 4096 << size;
+    this.write64(Offset.IQT, 0n);
+    this.write64(Offset.IQA, BigInt(base + size));
+    this.command(Global.QIE);
+  }
+
+  /** Put descriptors at the tail and tell the unit. */
+  submit(...descriptors: ArrayLike<number>[]): void {
+    let tail = this.reg(Offset.IQT);
+    for (const words of descriptors) {
+      this.memory.writeWords(this.queueBase + tail, words);
+      tail = (tail + 16) % this.queueBytes;
+    }
+    this.write64(Offset.IQT, BigInt(tail));
+  }
+
+  /** An invalidation by whichever interface is in use. */
+  invalidate(what: ContextInvalidation | IotlbInvalidation): void {
+    if (this.iommu.queue.enabled) this.submit(descriptorOf(what));
+    else if ('context' in what) this.invalidateContext(what);
+    else this.invalidateIotlb(what);
+  }
+
+  /** A root and a context entry for a device; tables at 0x1000 and, for each bus, from 0x2000 on. */
+  attach(
+    bdf: string,
+    entry: { TT?: number; SSPTPTR?: bigint; AW?: number; DID?: number; FPD?: number },
+  ): void {
+    const id = deviceId(bdf);
+    const table = 0x2000 + 0x1000 * (id >>> 8);
+    this.poke(0x1000 + 16 * (id >>> 8), BigInt(table + 1));
+    this.memory.writeWords(table + 16 * (id & 0xff), contextEntry.encode({ P: 1, AW: 2, ...entry }));
+  }
+
+  /** A leaf of a level for an address, with the tables above it from level `levels` down. */
+  map(table: number, levels: number, iova: bigint, leaf: bigint, level = 1): void {
+    let at = table;
+    for (let n = levels; n > level; n--) {
+      const slot = at + entryOffset(iova, n);
+      if (this.peek(slot) === 0n) {
+        this.poke(slot, BigInt(this.nextTable + 3));
+        this.nextTable += 0x1000;
+      }
+      at = Number(this.peek(slot) & ~0xfffn);
+    }
+    this.poke(at + entryOffset(iova, level), leaf);
+  }
+
+  private invalidateContext({ context, did = 0, sid = '00:00.0', fm = 0 }: ContextInvalidation): void {
+    this.write64(
+      Offset.CCMD,
+      wordsToBig(
+        contextCommand.encode({
+          ICC: 1,
+          CIRG: contextGranularity[context],
+          FM: fm,
+          SID: deviceId(sid),
+          DID: did,
+        }),
+      ),
+    );
+  }
+
+  private invalidateIotlb({ iotlb, did = 0, at = 0n, am = 0, ih = false }: IotlbInvalidation): void {
+    const { invalidateOffset } = this.iommu.capabilities;
+    this.write64(invalidateOffset, (BigInt(at) & ~0xfffn) | BigInt(am | (ih ? 0x40 : 0)));
+    this.write64(
+      invalidateOffset + 8,
+      wordsToBig(iotlbCommand.encode({ IVT: 1, IIRG: iotlbGranularity[iotlb], DID: did })),
+    );
+  }
+}
+
+export const entryOffset = (iova: bigint, level: number): number =>
+  8 * Number((iova >> BigInt(12 + 9 * (level - 1))) & 0x1ffn);
+
+export function descriptorOf(what: ContextInvalidation | IotlbInvalidation): Int32Array {
+  if ('context' in what) {
+    const { context, did = 0, sid = '00:00.0', fm = 0 } = what;
+    return contextDescriptor.encode({
+      type: DescriptorType.CONTEXT,
+      G: contextGranularity[context],
+      DID: did,
+      SID: deviceId(sid),
+      FM: fm,
+    });
+  }
+  const { iotlb, did = 0, at = 0n, am = 0, ih = false } = what;
+  const G = { global: Granularity.GLOBAL, domain: Granularity.DOMAIN, page: Granularity.SELECTIVE }[iotlb];
+  return iotlbDescriptor.encode({
+    type: DescriptorType.IOTLB,
+    G,
+    DID: did,
+    AM: am,
+    IH: ih ? 1 : 0,
+    ADDR: BigInt(at) & ~0xfffn,
+  });
+}
+
+/** A unit like another, with some of its capability bits changed: CAP or ECAP bits to set and to clear. */
+export function unitLike(
+  name: keyof typeof presets,
+  change: {
+    readonly capSet?: bigint;
+    readonly capClear?: bigint;
+    readonly ecapSet?: bigint;
+    readonly ecapClear?: bigint;
+    readonly hostAddressWidth?: number;
+  } = {},
+): UnitDescription {
+  const { cap, ecap, version, hostAddressWidth } = presets[name];
+  return {
+    cap: (cap & ~(change.capClear ?? 0n)) | (change.capSet ?? 0n),
+    ecap: (ecap & ~(change.ecapClear ?? 0n)) | (change.ecapSet ?? 0n),
+    version,
+    hostAddressWidth: change.hostAddressWidth ?? hostAddressWidth,
+  };
+}
+
+/** A raw structure of qwords, least significant first, as 32-bit words. */
+export const qwords = (...values: (bigint | string)[]): Int32Array =>
+  Int32Array.from(values.flatMap((value) => [...bigToWords(BigInt(value), 2)]));

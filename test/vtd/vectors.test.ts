@@ -1,0 +1,155 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { presets, type UnitDescription } from '../../source/vtd/capabilities.ts';
+import { contextEntry } from '../../source/vtd/context-entry.ts';
+import { faultRecord } from '../../source/vtd/fault-record.ts';
+import * as descriptors from '../../source/vtd/invalidation-descriptor.ts';
+import type { Layout } from '../../source/vtd/layout.ts';
+import * as paging from '../../source/vtd/paging-entry.ts';
+import * as registers from '../../source/vtd/registers.ts';
+import { rootEntry } from '../../source/vtd/root-entry.ts';
+import {
+  type Access,
+  type Answer,
+  Bench,
+  type ContextInvalidation,
+  deviceId,
+  type IotlbInvalidation,
+  qwords,
+} from '../support/unit.ts';
+
+/**
+ * Each vector is a machine in a state and what it then does. `memory` holds qwords by address; a vector adds to
+ * that of its file. A request that faults must leave exactly its own record, unless `record` says otherwise.
+ */
+type Hex = string;
+type Request = {
+  readonly dma: Access;
+  readonly at: Hex;
+  readonly from?: string;
+  readonly output?: Hex;
+  readonly how?: Answer['outcome'];
+  readonly fault?: number;
+  readonly record?: [Hex, Hex] | null;
+  readonly reads?: number;
+};
+type Step =
+  | Request
+  | { readonly poke: Record<Hex, Hex> }
+  | { readonly invalidate: ContextInvalidation | IotlbInvalidation }
+  | { readonly srtp: Hex }
+  | { readonly te: boolean };
+type Unit =
+  | keyof typeof presets
+  | { readonly cap: Hex; readonly ecap: Hex; readonly hostAddressWidth: number };
+type Setup = {
+  readonly unit: Unit;
+  readonly device: string;
+  readonly rtaddr: Hex;
+  readonly memory: Record<Hex, Hex>;
+  readonly uncertain?: { contextReservedIsQualified: boolean; interruptRangeByPage: boolean };
+};
+type Vector = Partial<Setup> & { readonly title: string; readonly steps: Step[] };
+type DecodeVector = {
+  readonly title: string;
+  readonly layout: string;
+  readonly raw: Hex[];
+  readonly fields: Record<string, Hex | number>;
+};
+type VectorFile = Setup & { readonly vectors?: Vector[]; readonly decode?: DecodeVector[] };
+
+const folder = new URL('../../fixtures/vectors/', import.meta.url);
+const files = readdirSync(folder)
+  .filter((name) => name.endsWith('.json'))
+  .map((name): [string, VectorFile] => [name, JSON.parse(readFileSync(new URL(name, folder), 'utf8'))]);
+
+describe.each(files)('%s', (_, { vectors = [], decode = [], ...file }) => {
+  for (const vector of vectors) {
+    const setup = { ...file, ...vector, memory: { ...file.memory, ...vector.memory } };
+    const invalidates = vector.steps.some((step) => 'invalidate' in step);
+    test(vector.title, () => run(setup, vector.steps, false));
+    if (invalidates) test(`${vector.title} (queued)`, () => run(setup, vector.steps, true));
+  }
+
+  for (const { title, layout, raw, fields } of decode) {
+    test(title, () => {
+      const decoded = layoutNamed(layout).decode(qwords(...raw)) as Record<string, bigint>;
+      const named = Object.fromEntries(Object.keys(fields).map((name) => [name, decoded[name]]));
+      const expected = Object.entries(fields).map(([name, value]) => [name, BigInt(value)]);
+      expect(named).toEqual(Object.fromEntries(expected));
+    });
+  }
+});
+
+function run({ unit, device, rtaddr, memory, uncertain }: Setup, steps: Step[], queued: boolean): void {
+  const bench = new Bench({ unit: describeUnit(unit), uncertain });
+  for (const [address, value] of Object.entries(memory)) bench.poke(BigInt(address), BigInt(value));
+  bench.start(BigInt(rtaddr));
+  if (queued) bench.enableQueue();
+
+  steps.forEach((step, index) => {
+    if ('dma' in step) request(bench, device, step, `step ${index}: ${JSON.stringify(step)}`);
+    else if ('invalidate' in step) bench.invalidate(step.invalidate);
+    else if ('srtp' in step) bench.setRoot(BigInt(step.srtp));
+    else if ('te' in step)
+      bench.command(step.te ? registers.Global.TE : 0, step.te ? 0 : registers.Global.TE);
+    else {
+      for (const [address, value] of Object.entries(step.poke)) bench.poke(BigInt(address), BigInt(value));
+    }
+  });
+}
+
+function request(bench: Bench, device: string, step: Request, title: string): void {
+  const { dma, at, from = device, output, how, fault = 0, reads } = step;
+  const answer = bench.dma(from, dma, BigInt(at));
+
+  expect({ output: answer.output, fault: answer.fault }, title).toEqual({
+    output: output === undefined ? null : BigInt(output),
+    fault,
+  });
+  if (output === undefined && how === undefined) expect(answer.outcome, title).toBe('blocked');
+  if (how !== undefined) expect(answer.outcome, title).toBe(how);
+  if (reads !== undefined) expect(answer.reads, title).toBe(reads);
+
+  const record = step.record === undefined && fault !== 0 ? recordOf(from, step) : (step.record ?? null);
+  const held = bench.records().filter(([, hi]) => hi >> 63n === 1n);
+  expect(held.map(asHex), title).toEqual(record === null ? [] : [asHex(record.map(BigInt))]);
+  expect(bench.reg(registers.Offset.FSTS), title).toBe(record === null ? 0 : 2);
+  bench.clearFaults();
+  expect(bench.reg(registers.Offset.FSTS), title).toBe(0);
+}
+
+/** F, T1 for a read, the reason, the source id; and the page. */
+function recordOf(from: string, { dma, at, fault = 0 }: Request): [Hex, Hex] {
+  const isRead = dma !== 'write';
+  const isAtomic = dma === 'atomic';
+  const hi =
+    (1n << 63n) |
+    (isRead ? 1n << 62n : 0n) |
+    (isAtomic ? 1n << 28n : 0n) |
+    (BigInt(fault) << 32n) |
+    BigInt(deviceId(from));
+  return [`${BigInt(at) & ~0xfffn}`, `${hi}`];
+}
+
+const asHex = (qwordsOfRecord: readonly bigint[]) => qwordsOfRecord.map((qword) => qword.toString(16));
+
+function describeUnit(unit: Unit): UnitDescription {
+  if (typeof unit === 'string') return presets[unit];
+  const { cap, ecap, hostAddressWidth } = unit;
+  return { cap: BigInt(cap), ecap: BigInt(ecap), version: 0x10, hostAddressWidth };
+}
+
+function layoutNamed(name: string): Layout {
+  const declared = [
+    rootEntry,
+    contextEntry,
+    faultRecord,
+    ...[paging, descriptors, registers].flatMap(layoutsIn),
+  ];
+  return declared.find((layout) => layout.name === name)!;
+}
+
+function layoutsIn(module: object): Layout[] {
+  return Object.values(module).filter((value) => typeof value?.decode === 'function');
+}
