@@ -49,7 +49,7 @@ test('a stray write lands in passthrough and faults once the device is flipped',
   expect(terminal.text()).toContain('1 corrupted page');
 
   terminal.press('4');
-  await terminal.waitFor(/nic0 +03:00\.0 +write +0x01000000 +0x05/);
+  await terminal.waitFor(/nic0 .*write +0x01000000 +0x05/);
   expect(terminal.text().replace(/\s+/g, ' ')).toContain(
     'DMAR: [DMA Write NO_PASID] Request device [03:00.0] fault addr 0x1000000 [fault reason 0x05] PTE Write access is not set',
   );

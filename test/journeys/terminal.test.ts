@@ -76,7 +76,8 @@ test('resizing keeps the selection and always fits', async () => {
     terminal.resize(columns, rows);
     await terminal.waitFor(() => terminal.screen().some((row) => row.includes('gpu0')));
   }
-  await terminal.waitFor(/▸gpu0/);
+  // The whole screen is right again, from the header on.
+  await terminal.waitFor(/^ dmascope .*▸gpu0/s);
 });
 
 test('a simulation that dies is reported on the screen and goes on', async () => {

@@ -1,0 +1,348 @@
+/** A step of a translation in plain words: what was read, what it holds, and why it went on or ended there. */
+import type { Transaction } from '../simulation/snapshot.ts';
+import { contextEntry, TranslationType } from '../vtd/context-entry.ts';
+import { Fault, faultReason } from '../vtd/fault-reason.ts';
+import type { Layout } from '../vtd/layout.ts';
+import { levelName, pagingEntryLayout } from '../vtd/paging-entry.ts';
+import { rootEntry } from '../vtd/root-entry.ts';
+import type { Step } from '../vtd/step.ts';
+import { fieldsOf, type ShownField } from './entry-fields.ts';
+import { frame, plural, wordText } from './format.ts';
+
+export type Request = Pick<Transaction, 'device' | 'bdf' | 'type' | 'address' | 'bytes'>;
+
+export type Explained = {
+  /** `root entry`, `PDPT[0]`. */
+  readonly label: string;
+  /** Where it was read; empty where nothing was. */
+  readonly reads: string;
+  readonly value: string;
+  readonly meaning: string;
+  readonly why: string;
+  /** The format of the entry, to draw it; null where there is none. */
+  readonly layout: Layout | null;
+  /** The field that decided against the request; empty if none did. */
+  readonly culprit: string;
+};
+
+const nothing = { reads: '', value: '', layout: null, culprit: '' } as const;
+
+export function explainStep(step: Step, request: Request): Explained {
+  switch (step.stage) {
+    case 'gate':
+      return gate(step);
+    case 'interrupt range':
+      return interruptRange(step, request);
+    case 'context cache':
+      return contextCache(step, request);
+    case 'root entry':
+      return root(step, request);
+    case 'context entry':
+      return context(step, request);
+    case 'pass-through':
+      return {
+        ...nothing,
+        label: 'pass-through',
+        value: 'TT 2',
+        meaning: 'address used unchanged',
+        why: `The context entry says pass-through, so the address is used unchanged and no table is walked: ${request.device} chooses where in memory it ${request.type}s.`,
+      };
+    case 'width':
+      return {
+        ...nothing,
+        label: 'width',
+        value: request.address,
+        meaning: 'above the address width',
+        why: 'The address has more bits than the tables of this device can translate, so the unit refuses it before any walk.',
+      };
+    case 'IOTLB':
+      return iotlb(step);
+    case 'paging-structure cache':
+      return {
+        ...nothing,
+        label: `${levelName(step.level)} cache`,
+        value: 'hit',
+        meaning: `next table ${frame(step.address ?? 0)}`,
+        why: `The way down to the ${levelName(step.level - 1)} is cached, so the entries above it need not be read again.`,
+      };
+    case 'paging entry':
+      return paging(step, request);
+    case 'output':
+      return {
+        ...nothing,
+        label: 'output',
+        value: 'refused',
+        meaning: 'lies in the interrupt range',
+        why: 'The tables lead into 0xfeex_xxxx. Writes there are interrupts, so no translation may end there.',
+      };
+  }
+}
+
+/** The step in the terms of Intel's manuals, with the index of the entry that was read. */
+export function stepIndex({ address }: Step): number {
+  return address === null ? 0 : (address % 4096) / 8;
+}
+
+function gate(step: Step): Explained {
+  const label = 'IOMMU on?';
+  if (step.verdict === 'passed') {
+    return {
+      ...nothing,
+      label,
+      reads: 'GSTS',
+      value: 'TES 0',
+      meaning: 'off: nothing is looked up',
+      why: 'Translation is off (GSTS.TES is 0). The unit looks at no request, so the address goes to memory as it is.',
+    };
+  }
+  return {
+    ...nothing,
+    label,
+    reads: 'RTADDR',
+    value: 'TTM wrong',
+    meaning: 'root table of an unknown kind',
+    culprit: 'TTM',
+    why: 'RTADDR names a kind of root table that this unit does not have, so every request is refused.',
+  };
+}
+
+function interruptRange(step: Step, request: Request): Explained {
+  const isInterrupt = step.verdict === 'passed';
+  return {
+    ...nothing,
+    label: 'interrupt?',
+    value: request.address,
+    meaning: isInterrupt ? 'an interrupt, not memory' : 'only writes may go here',
+    why: isInterrupt
+      ? 'A write to 0xfeex_xxxx is a message-signalled interrupt. It is no memory access and is never translated as one.'
+      : 'The address lies in 0xfeex_xxxx, where writes are interrupts. There is nothing to read.',
+  };
+}
+
+function contextCache(step: Step, { device, bdf }: Request): Explained {
+  const label = 'context cache';
+  if (step.verdict === 'hit') {
+    return {
+      ...nothing,
+      label,
+      value: 'hit',
+      meaning: contextText(step.words),
+      layout: contextEntry,
+      why: `The unit still knows the context entry of ${bdf}, so it reads neither root table nor context table: ${contextText(step.words)}.`,
+    };
+  }
+  return {
+    ...nothing,
+    label,
+    value: 'miss',
+    meaning: 'look the device up in memory',
+    why: `The unit does not know ${device} (${bdf}) at the moment. It reads the root table with the bus number, then the context table with device and function.`,
+  };
+}
+
+function root(step: Step, { bdf }: Request): Explained {
+  const bus = bdf.slice(0, 2);
+  const shared = {
+    label: 'root entry',
+    reads: frame(step.address ?? 0),
+    value: entryText(step, rootEntry),
+    layout: step.words.length > 0 ? rootEntry : null,
+  };
+  if (step.verdict === 'blocked') return { ...shared, ...refusal(step, 'the root entry') };
+  const table = frame(field(fieldsOf(rootEntry, step.words), 'CTP').value);
+  return {
+    ...shared,
+    culprit: '',
+    meaning: `context table ${table}`,
+    why: `Bus ${bus} chooses this entry of the root table. It is present and points to the context table of that bus at ${table}.`,
+  };
+}
+
+function context(step: Step, { device, bdf }: Request): Explained {
+  const shared = {
+    label: 'context entry',
+    reads: frame(step.address ?? 0),
+    value: entryText(step, contextEntry),
+    layout: step.words.length > 0 ? contextEntry : null,
+  };
+  if (step.verdict === 'blocked') return { ...shared, ...refusal(step, `the context entry of ${device}`) };
+  const type = Number(field(fieldsOf(contextEntry, step.words), 'TT').value);
+  const follows =
+    type === TranslationType.PASS_THROUGH
+      ? 'the domain is an identity domain and nothing is translated.'
+      : 'its requests are translated by the tables of this domain.';
+  return {
+    ...shared,
+    culprit: '',
+    meaning: contextText(step.words),
+    why: `Device and function ${bdf.slice(3)} choose this entry. It says how ${device} is treated: ${follows}`,
+  };
+}
+
+/** `translated, 4 levels, domain 7`. */
+export function contextText(words: readonly number[]): string {
+  const fields = fieldsOf(contextEntry, words);
+  if (field(fields, 'P').value === 0n) return 'not present';
+  const type = field(fields, 'TT');
+  const domain = `domain ${field(fields, 'DID').value}`;
+  if (Number(type.value) === TranslationType.PASS_THROUGH) return `${type.meaning}, ${domain}`;
+  const levels = /\d levels/.exec(field(fields, 'AW').meaning)?.[0] ?? 'no such width';
+  return `${type.meaning}, ${levels}, ${domain}`;
+}
+
+function iotlb(step: Step): Explained {
+  const did = step.words[0] ?? 0;
+  const shared = { ...nothing, label: 'IOTLB', reads: `did ${did}`, value: step.verdict };
+  if (step.verdict === 'hit') {
+    const page = pageSize(step.level);
+    return {
+      ...shared,
+      meaning: `${page} page, to ${frame(step.address ?? 0)}`,
+      why: `The translation of this ${page} page is cached for domain ${did}. No table is read; if the page was unmapped a moment ago and not yet invalidated, the device still gets it.`,
+    };
+  }
+  const isDenied = step.clause.includes('permission');
+  return {
+    ...shared,
+    meaning: isDenied ? 'cached, but not for this access' : 'not cached: walk the tables',
+    why: isDenied
+      ? `The page is cached for domain ${did} without the permission that this request needs. The walk finds out which entry refuses.`
+      : `No translation of this page is cached for domain ${did}, so the unit walks the tables in memory.`,
+  };
+}
+
+const pageSize = (level: number): string => ['', '4 KiB', '2 MiB', '1 GiB'][level] ?? 'large';
+
+function paging(step: Step, request: Request): Explained {
+  const name = levelName(step.level);
+  const index = stepIndex(step);
+  const label = `${name}[${index}]`;
+  const layout = step.words.length > 0 ? pagingEntryLayout(step.level, step.words[0]) : null;
+  const shared = {
+    label,
+    reads: frame(step.address ?? 0),
+    value: layout ? entryText(step, layout) : 'unreadable',
+    layout,
+  };
+  if (step.verdict === 'blocked') return { ...shared, ...refusal(step, `${label} on the way to the page`) };
+  const fields = layout ? fieldsOf(layout, step.words) : [];
+  const target = frame(field(fields, 'ADDR').value);
+  const may = rights(fields);
+  const isLeaf = step.level === 1 || field(fields, 'PS').value === 1n;
+  if (isLeaf) {
+    return {
+      ...shared,
+      culprit: '',
+      meaning: `${may}  page ${target}`,
+      why: `This is the page: ${pageSize(step.level)} at ${target}. ${allowed(fields, request)} The low bits of the address choose the byte in it.`,
+    };
+  }
+  const next = levelName(step.level - 1);
+  const notLarge = step.level <= 3 ? `PS is 0, so this is not a ${pageSize(step.level)} page: it ` : 'It ';
+  return {
+    ...shared,
+    culprit: '',
+    meaning: `${may}  next table ${target}`,
+    why: `${notLarge}points to the ${next} at ${target}. ${allowed(fields, request)} The next nine bits of the address choose an entry there.`,
+  };
+}
+
+const rights = (fields: readonly ShownField[]): string =>
+  ['R', 'W'].map((name) => (field(fields, name).value === 1n ? name : '-')).join(' ');
+
+function allowed(fields: readonly ShownField[], { type }: Request): string {
+  const bit = type === 'write' ? 'W' : 'R';
+  return field(fields, bit).value === 1n ? `${bit} is 1, so a ${type} may go on.` : '';
+}
+
+/** Which bit decided, by fault reason. */
+const culprits: Readonly<Record<number, string>> = {
+  [Fault.ROOT_NOT_PRESENT]: 'P',
+  [Fault.CONTEXT_NOT_PRESENT]: 'P',
+  [Fault.CONTEXT_INVALID]: 'TT',
+  [Fault.NO_WRITE]: 'W',
+  [Fault.NO_READ]: 'R',
+};
+
+function refusal(step: Step, what: string): Pick<Explained, 'meaning' | 'why' | 'culprit'> {
+  const { meaning } = faultReason(step.fault);
+  return {
+    culprit: culprits[step.fault] ?? '',
+    meaning,
+    why: `${reasonSentence(step.fault, what)} The request ends here with fault ${codeText(step.fault)}.`,
+  };
+}
+
+function reasonSentence(fault: number, what: string): string {
+  const The = what.charAt(0).toUpperCase() + what.slice(1);
+  switch (fault) {
+    case Fault.ROOT_NOT_PRESENT:
+      return `${The} is not present (P is 0): no device of this bus may do DMA.`;
+    case Fault.CONTEXT_NOT_PRESENT:
+      return `${The} is not present (P is 0): nobody has attached a domain, so no DMA is allowed at all.`;
+    case Fault.NO_WRITE:
+      return `${The} has W = 0: nobody has mapped this page for writing.`;
+    case Fault.NO_READ:
+      return `${The} has R = 0: nobody has mapped this page for reading.`;
+    default:
+      return `${The}: ${faultReason(fault).meaning}.`;
+  }
+}
+
+export const codeText = (fault: number): string => `0x${fault.toString(16).padStart(2, '0')}`;
+
+/** The half of an entry in which its address lies; reading it is what costs a memory access. */
+const entryText = (step: Step, { bits }: Layout): string =>
+  step.words.length === 0 ? 'unreadable' : wordText(step.words.slice(0, Math.min(2, bits / 32)));
+
+const none: ShownField = {
+  name: '',
+  high: 0,
+  low: 0,
+  kind: 'value',
+  value: 0n,
+  text: '',
+  meaning: '',
+  values: false,
+};
+
+const field = (fields: readonly ShownField[], name: string): ShownField =>
+  fields.find((each) => each.name === name) ?? none;
+
+/** What the request met at the end of its way. */
+export function explainEnd(request: Transaction): Explained {
+  const { type, device, outcome, output, landed, steps } = request;
+  const reads = steps.at(-1)?.reads ?? 0;
+  const cost = `It cost ${reads === 0 ? 'no memory read' : plural(reads, 'memory read')} before the access itself.`;
+  const done = type === 'write' ? 'written' : 'read';
+  const where = landed === null ? '' : `: ${landed}`;
+  if (outcome === 'blocked') {
+    const { meaning } = faultReason(request.fault);
+    return {
+      ...nothing,
+      label: 'memory',
+      value: `fault ${codeText(request.fault)}`,
+      meaning: `untouched: ${meaning}`,
+      why: `Refused: ${meaning}. Nothing was ${type === 'write' ? 'written to' : 'read from'} ${frame(request.address)}, and ${device} is told that its request failed.`,
+    };
+  }
+  if (outcome === 'interrupt') {
+    return {
+      ...nothing,
+      label: 'interrupt',
+      meaning: 'delivered as an interrupt',
+      why: `The write was an interrupt message. ${cost}`,
+    };
+  }
+  const spoiled = request.corrupted
+    ? ` It overwrote memory that was not ${device}'s to write, and nothing checked it.`
+    : '';
+  return {
+    ...nothing,
+    label: 'memory',
+    reads: frame(output ?? request.address),
+    value: done,
+    meaning: landed ?? '',
+    why: `The ${type} reached ${frame(output ?? request.address)}${where}.${spoiled} ${cost}`,
+  };
+}

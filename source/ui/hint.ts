@@ -1,0 +1,30 @@
+/** One line about the chosen device: what its state means, and the key that changes it. */
+import type { DeviceState } from '../simulation/snapshot.ts';
+import { isRefused } from './fate.ts';
+
+export function hint(device: DeviceState, canChange: boolean): string {
+  const { name } = device;
+  const key = (text: string) => (canChange ? ` ${text}` : '');
+  if (device.emulated) {
+    return `${device.owner} sees an emulated stand-in for ${name}: without an IOMMU no device can be given away.`;
+  }
+  switch (device.lane) {
+    case 'off':
+      return `${name} can write any physical address: the IOMMU is off.${key('b edits the boot line.')}`;
+    case 'passthrough':
+      return `${name} is in passthrough: it can write any physical address.${key('t puts it behind the IOMMU.')}`;
+    case 'blocked':
+      return `${name} has no domain: every request is refused.${key('t attaches one.')}`;
+    case 'guest':
+      return `${name} belongs to ${device.owner}: translated with and without iommu=pt.${key('o takes it back.')}`;
+    case 'translated':
+      if (device.untrusted && isRefused(device)) {
+        return `${name} is untrusted: never PT. Nothing it asks for is mapped, so every request is refused.`;
+      }
+      if (device.untrusted)
+        return `${name} sits behind an external port: always translated, and always strict.`;
+      return device.attachedDomain === 'DMA-FQ'
+        ? `${name} reaches mapped pages, and unmapped ones for up to 10 ms more.${key('S makes it strict.')}`
+        : `${name} reaches only what is mapped for it, and each unmap takes effect at once.${key('S makes it lazy.')}`;
+  }
+}

@@ -1,0 +1,61 @@
+/** All that is known about the chosen device, and about the unit: the inspector of the overview. */
+import { globalStatus } from '../../vtd/registers.ts';
+import { badge, domainText, isTranslated, laneToken, ownerText } from '../fate.ts';
+import { absent, bytes, exactly, percent, quantity } from '../format.ts';
+import { blank, cell, type Row, row, span, wrap } from '../rows.ts';
+import type { Scene } from '../scene.ts';
+import type { Area } from '../screen.ts';
+
+const labelWidth = 18;
+
+export function deviceDetails({ snapshot, device }: Scene, { width }: Area): Row[] {
+  const rows: Row[] = [blank];
+  const line = (label: string, text: string) => {
+    const lines = wrap(text, width - labelWidth - 1);
+    rows.push(
+      ...lines.map((each, i) => row(' ', cell(i === 0 ? label : '', labelWidth, 'label'), span(each))),
+    );
+  };
+  if (device !== null) {
+    const { counts, rates, lane } = device;
+    rows.push(row(span(` ${device.name}`, 'title'), span(`  ${device.bdf}`, 'label')), blank);
+    line('device', device.description);
+    line('driver', device.driver ?? 'none bound');
+    line('group', device.group === null ? absent : String(device.group));
+    line('owner', ownerText(device));
+    rows.push(
+      row(
+        ' ',
+        cell('domain', labelWidth, 'label'),
+        span(badge(lane), laneToken(lane), { bold: true }),
+        span(` ${domainText(device)}${device.did === null ? '' : `, did ${device.did}`}`),
+      ),
+    );
+    line('default domain', device.defaultDomain);
+    line('largest page', device.pageBytes === null ? absent : bytes(device.pageBytes));
+    if (device.untrusted) line('port', 'external: never put in passthrough');
+    rows.push(blank);
+    line('requests', exactly(counts.requests));
+    line('IOTLB hits', `${exactly(counts.iotlb_hit)} of ${exactly(counts.iotlb_lookup)}`);
+    line('page walks', exactly(counts.page_walks));
+    line('faults', exactly(counts.faults));
+    line('hit rate now', isTranslated(lane) ? percent(rates.iotlb_hit, rates.iotlb_lookup) : absent);
+    line('bytes/s', quantity(rates.bytes));
+    rows.push(blank);
+  }
+  rows.push(row(span(' Remapping unit', 'title')), blank);
+  line('translation', translation(snapshot.unit.gsts));
+  line('RTADDR', snapshot.unit.rtaddr);
+  line('CAP', snapshot.unit.cap);
+  line('ECAP', snapshot.unit.ecap);
+  line('memory reads', exactly(snapshot.counters.iommu_mrds));
+  line('fault interrupts', exactly(snapshot.faultRegisters.interrupts));
+  return rows;
+}
+
+/** The bit that turns the unit on, as the register says it. */
+function translation(gsts: string): string {
+  const { TES } = globalStatus.fields;
+  const value = (Number(gsts) >>> TES.shift) & TES.mask;
+  return `GSTS ${gsts}: TES ${value}, ${TES.values?.[value] ?? TES.meaning}`;
+}

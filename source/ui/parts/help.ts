@@ -1,0 +1,67 @@
+/** The help page: every key that works here, from the key table, and every command that can be typed. */
+import { groups, helpKeys } from '../keys.ts';
+import { beside, blank, cell, ends, fitRows, type Row, row, span, wrap } from '../rows.ts';
+import type { Scene } from '../scene.ts';
+import { viewNamed } from '../views/index.ts';
+
+const keyWidth = 11;
+
+export function help(scene: Scene, width: number, height: number): Row[] {
+  const lines = page(scene, width);
+  const from = Math.min(scene.selection.helpFrom, Math.max(0, lines.length - (height - 2)));
+  const more = lines.length > from + height - 2;
+  const title = ends(
+    row(span(` Keys in ${viewNamed(scene.selection.view).title}`, 'title')),
+    row(span(more ? 'more below ' : ' ', 'label')),
+    width,
+  );
+  return fitRows([title, blank, ...lines.slice(from)], height);
+}
+
+/** All lines; one column below 100 columns, else two. */
+function page(scene: Scene, width: number): Row[] {
+  const columns = width >= 96 ? 2 : 1;
+  const columnWidth = Math.min(72, Math.floor((width - 2) / columns));
+  const blocks = groups.map((group) => block(scene, group, columnWidth)).filter((rows) => rows.length > 0);
+  const body = columns === 1 ? blocks.flat() : balanced(blocks, columnWidth);
+  return [...body, ...typed(scene, width)];
+}
+
+function block(scene: Scene, group: (typeof groups)[number], width: number): Row[] {
+  const keys = helpKeys(scene).filter((key) => key.group === group);
+  if (keys.length === 0) return [];
+  const rows = keys.flatMap(({ shown, help: text, reason }) => {
+    const full = reason === null ? text : `${text} (not now: ${reason.split('. ')[0].replace(/\.$/, '')})`;
+    return wrap(full, width - keyWidth - 4).map((line, i) =>
+      row('   ', cell(i === 0 ? shown : '', keyWidth, 'key'), span(line, reason === null ? 'text' : 'label')),
+    );
+  });
+  return [row(span(` ${group}`, 'title')), ...rows, blank];
+}
+
+/** Blocks in their order, broken into two columns of about the same height. */
+function balanced(blocks: readonly Row[][], width: number): Row[] {
+  const whole = blocks.reduce((sum, rows) => sum + rows.length, 0);
+  const left: Row[] = [];
+  const rightRows: Row[] = [];
+  for (const rows of blocks) (left.length + rows.length / 2 <= whole / 2 ? left : rightRows).push(...rows);
+  return beside(
+    [
+      { rows: left, width },
+      { rows: rightRows, width },
+    ],
+    Math.max(left.length, rightRows.length),
+  );
+}
+
+function typed({ tools }: Scene, width: number): Row[] {
+  if (tools.commandHelp.length === 0) return [];
+  const longest = Math.max(...tools.commandHelp.map(({ usage }) => usage.length));
+  const inOneLine = width >= 150;
+  const commands = tools.commandHelp.flatMap(({ usage, help: text }) =>
+    inOneLine
+      ? [row('   ', cell(`:${usage}`, longest + 3, 'key'), span(text))]
+      : [row('   ', span(`:${usage}`, 'key')), ...wrap(text, width - 8).map((line) => row('      ', line))],
+  );
+  return [row(span(' commands', 'title'), span('   typed after :', 'label')), ...commands];
+}

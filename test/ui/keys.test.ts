@@ -1,0 +1,168 @@
+import { expect, test } from 'vitest';
+import type { Command } from '../../source/commands/command.ts';
+import { bindings, otherSpeed } from '../../source/ui/keys.ts';
+import { views } from '../../source/ui/views/index.ts';
+import { examining, iommuOff, recorded, running, snapshot } from './fixture.ts';
+import { afterKeys, rowsOf, sceneFor } from './scene.ts';
+
+test('no key has two meanings in one view', () => {
+  for (const { name } of views) {
+    const keys = bindings.filter((each) => each.views?.includes(name) ?? true).flatMap((each) => each.keys);
+
+    expect(keys.filter((key, i) => keys.indexOf(key) !== i)).toEqual([]);
+  }
+});
+
+test('every key has a line in the help', () => {
+  const scene = sceneFor(running, {}, [200, 60]);
+
+  for (const binding of bindings) expect(binding.help(scene)).not.toBe('');
+});
+
+const commands: [string, Command[]][] = [
+  ['t', [{ name: 'device', device: 'nic0', to: 'flip' }]],
+  ['T', [{ name: 'device', device: 'all', to: 'flip' }]],
+  ['x', [{ name: 'dma', device: 'nic0', type: 'write', address: '0x1000000', bytes: 64 }]],
+  ['o', [{ name: 'device', device: 'nic0', to: 'guest A' }]],
+  ['w', [{ name: 'workload', device: 'nic0', to: 'flip' }]],
+  ['space', [{ name: 'pause' }]],
+  ['.', [{ name: 'pause' }, { name: 'step', count: 1 }]],
+  ['+', [{ name: 'speed', factor: 2 }]],
+  ['-', [{ name: 'speed', factor: 0.5 }]],
+];
+
+test.each(commands)('%s sends its commands about the chosen device', (key, expected) => {
+  expect(afterKeys(sceneFor(running), key).commands).toEqual(expected);
+});
+
+test('S turns lazy into strict on a translated device, and says why it cannot on one in passthrough', () => {
+  expect(afterKeys(sceneFor(running, { device: 'nvme0' }), 'S').commands).toEqual([
+    { name: 'invalidation', device: 'nvme0', to: 'flip' },
+  ]);
+
+  const { commands: none, selection } = afterKeys(sceneFor(running), 'S');
+  expect(none).toEqual([]);
+  expect(selection.message).toContain('nic0 is not translated');
+});
+
+test('o takes a device back from a guest', () => {
+  expect(afterKeys(sceneFor(running, { device: 'hba1' }), 'o').commands).toEqual([
+    { name: 'device', device: 'hba1', to: 'host' },
+  ]);
+});
+
+test('space runs what is paused', () => {
+  expect(afterKeys(sceneFor(examining), 'space').commands).toEqual([{ name: 'run', forNs: null }]);
+});
+
+test('speeds go from a sixteenth to 64 times in steps of two, and then as fast as it goes', () => {
+  expect(otherSpeed(1 / 16, false)).toBe(1 / 16);
+  expect(otherSpeed(32, true)).toBe(64);
+  expect(otherSpeed(64, true)).toBe(Number.POSITIVE_INFINITY);
+  expect(otherSpeed(Number.POSITIVE_INFINITY, false)).toBe(64);
+});
+
+test('with the IOMMU off t says which key would change that', () => {
+  const { commands: none, selection } = afterKeys(sceneFor(iommuOff), 't');
+
+  expect(none).toEqual([]);
+  expect(selection.message).toMatch(/the IOMMU is off.*b edits the boot line/);
+});
+
+test('a key that does nothing here says where it works', () => {
+  const { selection } = afterKeys(sceneFor(running), 'right');
+
+  expect(selection.message).toBe('No such key here: right. It works in Tables, DMA.');
+  expect(afterKeys(sceneFor(running), 'm').selection.message).toContain('No such key: m.');
+});
+
+test('what a recording cannot do is said, and its keys are not in the footer', () => {
+  const refusal = ({ name }: Command) =>
+    ['pause', 'run', 'step', 'speed'].includes(name) ? null : 'a recording cannot be changed';
+  const scene = sceneFor(recorded, {}, [100, 30], refusal);
+  const { commands: none, selection } = afterKeys(scene, 't');
+
+  expect(none).toEqual([]);
+  expect(selection.message).toContain('a recording cannot be changed');
+  const footer = rowsOf(scene).at(-1);
+  expect(footer).not.toContain('flip');
+  expect(footer).toContain('space pause');
+});
+
+test('numbers and tab change the view', () => {
+  const scene = sceneFor(running);
+
+  expect(afterKeys(scene, '3').selection.view).toBe('dma');
+  expect(afterKeys(scene, 'tab', 'tab').selection.view).toBe('dma');
+  expect(afterKeys(scene, 'shift-tab').selection.view).toBe('faults');
+});
+
+test('the chosen device is chosen in every view', () => {
+  const { selection } = afterKeys(sceneFor(running), 'down', 'j', 'down', '3', '2');
+
+  expect(selection).toMatchObject({ view: 'tables', device: 'hba1' });
+});
+
+test('enter goes from a device to its requests, from a request to its tables, and esc comes back', () => {
+  const down = afterKeys(sceneFor(examining, { device: 'hba1' }), 'enter', 'enter');
+  expect(down.selection).toMatchObject({ view: 'tables', address: '0x204a40' });
+
+  const back = afterKeys(down.scene, 'escape', 'escape');
+  expect(back.selection.view).toBe('overview');
+});
+
+test('enter on a fault opens the request behind it', () => {
+  expect(afterKeys(sceneFor(running, { view: 'faults' }), 'enter').selection).toMatchObject({
+    view: 'dma',
+    device: 'tb0',
+    transaction: 6,
+  });
+});
+
+test('in a walk the arrows choose steps and requests', () => {
+  const scene = sceneFor(examining, { device: 'hba1', view: 'dma' });
+
+  expect(afterKeys(scene, 'left', 'left').selection.step).toBe(6);
+  expect(afterKeys(scene, 'left', 'down').selection).toMatchObject({ transaction: 18441, step: null });
+});
+
+test('another entry of a page table is another address', () => {
+  const scene = sceneFor(examining, { device: 'hba1', view: 'tables' });
+
+  expect(afterKeys(scene, 'down').selection).toMatchObject({ address: '0x205000', level: 6 });
+  expect(afterKeys(scene, 'left', 'up').selection).toMatchObject({ address: '0x0', level: 5 });
+});
+
+test('another entry of the root table is another device', () => {
+  const scene = sceneFor(examining, { device: 'hba1', view: 'tables', level: 1 });
+
+  expect(afterKeys(scene, 'up').selection).toMatchObject({ device: 'nvme0', level: 1, address: null });
+});
+
+test('choosing another device, or esc, puts what came of the last action away', () => {
+  const told = snapshot({ notice: { id: 4, ok: true, text: 'nic0 is now translated.', linux: [] } });
+
+  expect(rowsOf(sceneFor(told)).join('\n')).toContain('nic0 is now translated.');
+  for (const key of ['down', 'escape']) {
+    const { scene } = afterKeys(sceneFor(told), key);
+    expect(rowsOf(scene).join('\n')).not.toContain('nic0 is now translated.');
+  }
+});
+
+test('after a stray write the DMA view shows that write, not the newest request', () => {
+  const sent = { ...examining.transactions[1], id: 7, address: '0x1000000' };
+  const machine = snapshot({ transactions: [...examining.transactions, sent] });
+  const { scene } = afterKeys(sceneFor(machine, { device: 'hba1' }), 'x', '3');
+
+  expect(rowsOf(scene).join('\n')).toContain('at 0x01000000');
+});
+
+test('quitting and suspending are asked of the screen', () => {
+  const scene = sceneFor(running);
+
+  expect(afterKeys(scene, 'q').requests).toEqual(['quit']);
+  expect(afterKeys(scene, 'ctrl-c').requests).toEqual(['quit']);
+  expect(afterKeys(scene, 'Q').requests).toEqual(['quit and leave the last screen']);
+  expect(afterKeys(scene, 'ctrl-z').requests).toEqual(['suspend']);
+  expect(afterKeys(scene, 'ctrl-l').requests).toEqual(['repaint']);
+});

@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest';
+import { lineOf } from '../../source/ui/line.ts';
+import type { Selection } from '../../source/ui/selection.ts';
+import { corruption, examining, flipped, iommuOff, recorded, running } from './fixture.ts';
+import { type Size, textFor } from './scene.ts';
+
+const bootPrompt: Partial<Selection> = {
+  prompt: {
+    kind: 'boot',
+    line: lineOf('intel_iommu=on iommu=pt iommu.strct=1'),
+    error: null,
+    open: [],
+    past: -1,
+    draft: '',
+    from: 'overview',
+  },
+};
+
+const onHba1 = { device: 'hba1' } as const;
+const atPdpt = { ...onHba1, view: 'dma', transaction: 18442, step: 5 } as const;
+
+const screens = {
+  overview: [running, {}],
+  'overview-corruption': [corruption, {}],
+  'overview-flipped': [flipped, {}],
+  'overview-off': [iommuOff, {}],
+  'overview-recorded': [recorded, {}],
+  'boot-prompt': [running, bootPrompt],
+  'boot-log': [running, { log: { notice: 0, started: true, lines: 9 } }],
+  tables: [examining, { ...onHba1, view: 'tables' }],
+  'tables-context': [examining, { ...onHba1, view: 'tables', level: 2 }],
+  dma: [examining, atPdpt],
+  'dma-refused': [examining, { ...onHba1, view: 'dma', transaction: 18440 }],
+  faults: [running, { view: 'faults' }],
+  'faults-none': [iommuOff, { view: 'faults' }],
+  help: [running, { help: true }],
+} as const;
+
+const sizes: readonly Size[] = [
+  [60, 20],
+  [80, 24],
+  [100, 30],
+  [200, 60],
+];
+
+const cases = Object.keys(screens).flatMap((name) =>
+  sizes.map((size) => [name, size.join('x'), size] as const),
+);
+
+test.each(cases)('%s at %s looks as it did', async (name, text, size) => {
+  const [snapshot, selection] = screens[name as keyof typeof screens];
+  const file = `../../fixtures/screens/${name}-${text}`;
+
+  await expect(textFor(snapshot, selection, size)).toMatchFileSnapshot(`${file}.txt`);
+  await expect(textFor(snapshot, { ...selection, ascii: true }, size)).toMatchFileSnapshot(
+    `${file}.ascii.txt`,
+  );
+});
+
+test('a window that is too small shows the devices and the size it needs', async () => {
+  await expect(textFor(running, {}, [46, 14])).toMatchFileSnapshot('../../fixtures/screens/small-46x14.txt');
+});
