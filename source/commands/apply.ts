@@ -188,6 +188,7 @@ function whatBecameOf(
   if (made.outcome === 'interrupt') return `${name} sent an interrupt: a write to 0xfeex_xxxx is never DMA.`;
   const where = `${made.output} (${made.landed})`;
   if (type === 'read') return `It read ${where}.`;
+  if (made.landed === 'no memory') return `It wrote ${where}: the write went nowhere.`;
   if (!made.corrupted) return `It wrote ${where}, which is ${name}'s to write.`;
   const pages = journal.corruptedPages.size;
   const also = pages > corruptedBefore ? '' : ' again';

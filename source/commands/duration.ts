@@ -13,7 +13,9 @@ export function parseDuration(text: string): number | null {
 export function durationText(nanoseconds: number): string {
   for (const unit of ['s', 'ms', 'us']) {
     const value = nanoseconds / UNITS[unit];
-    if (value >= 1 && Number.isInteger(value * 1000)) return `${value}${unit}`;
+    const text = `${value}${unit}`;
+    // Long times do not all come back from their shortest text.
+    if (value >= 1 && Number.isInteger(value * 1000) && parseDuration(text) === nanoseconds) return text;
   }
   return `${nanoseconds}ns`;
 }

@@ -22,6 +22,7 @@ type Grammar = {
 class Wrong extends Error {}
 
 const MAX_DMA_BYTES = 2 ** 20;
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 export const SPEEDS = { slowest: 1 / 16, fastest: 64 } as const;
 
 /** One entry for each command; the compiler demands it. */
@@ -62,7 +63,14 @@ const grammar: { readonly [N in CommandName]: Grammar } = {
   boot: {
     usage: 'boot [word …]',
     help: 'reboot with another kernel command line',
-    parse: (_, text) => ({ name: 'boot', line: text.replace(/^\s*boot\s*/, '').trim() }),
+    parse: (_, text) => ({
+      name: 'boot',
+      // A boot line is shown on many screens; nothing in it may move a cursor.
+      line: text
+        .replace(/^\s*boot\s*/, '')
+        .replace(CONTROL, ' ')
+        .trim(),
+    }),
   },
   workload: {
     usage: 'workload <device> start|stop|flip',
@@ -118,7 +126,7 @@ export const commandHelp: readonly { readonly usage: string; readonly help: stri
 export function parseCommand(text: string): Parsed {
   const [name, ...words] = text.trim().split(/\s+/);
   try {
-    if (!(name in grammar)) {
+    if (!Object.hasOwn(grammar, name)) {
       throw new Wrong(unexpected('a command', name, Object.keys(grammar)));
     }
     return { ok: true, command: grammar[name as CommandName].parse(words, text) };
@@ -219,7 +227,8 @@ function speedFactor(word: string | undefined): number {
   const fraction = /^1\/(\d+)$/.exec(word ?? '');
   const factor = fraction === null ? Number(word) : 1 / Number(fraction[1]);
   if (!(factor >= SPEEDS.slowest && factor <= SPEEDS.fastest)) {
-    throw new Wrong(`expected a speed from 1/16 to 64, or max; got ${quoted(word ?? 'nothing')}`);
+    const got = word === undefined ? 'nothing' : quoted(word);
+    throw new Wrong(`expected a speed from 1/16 to 64, or max; got ${got}`);
   }
   return factor;
 }
@@ -234,6 +243,6 @@ function atMost(words: readonly string[], count: number, example: string): void 
 
 /** Text from outside as part of a message: in quotes, cut, without control characters. */
 function quoted(text: string): string {
-  const clean = text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\uFFFD');
+  const clean = text.replace(CONTROL, '\uFFFD');
   return `"${clean.length > 60 ? `${clean.slice(0, 57)}…` : clean}"`;
 }

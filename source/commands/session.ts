@@ -30,7 +30,7 @@ export class Session {
   speed = 1;
   notice: Notice | null = null;
   focus: Focus = { view: 'overview', device: null, address: null };
-  /** Commands since boot that changed the machine. */
+  /** Commands since boot that changed the machine, or tried to. */
   readonly log: LogEntry[] = [];
   /** Where a `run` with a duration ends, or null. */
   runUntil: number | null = null;
@@ -50,11 +50,12 @@ export class Session {
   /** Carry out a command; what came of it is the notice. */
   apply(command: Command): Notice {
     const { now: timeNs, executed } = this.simulation;
+    // Refused ones too: a driver may have been unbound and bound again for nothing, and a kernel may panic on one.
+    if (changesMachine(command)) this.log.push({ timeNs, executed, command });
     this.simulation.guard(() => {
       try {
         const { text, linux } = this.dispatch(command);
         this.notice = { id: this.nextNotice++, ok: true, text, linux };
-        if (changesMachine(command)) this.log.push({ timeNs, executed, command });
       } catch (error) {
         if (!(error instanceof Refused || error instanceof KernelRefusal)) throw error;
         const errno = error instanceof KernelRefusal ? ` (${error.errno})` : '';

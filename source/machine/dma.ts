@@ -57,6 +57,8 @@ export type DmaObserver = {
 
 export class DmaPath {
   observer: DmaObserver | null = null;
+  /** How long the last request's translation took, in nanoseconds. */
+  private latency = 0;
   private readonly memory: PhysicalMemory;
   private readonly unit: Iommu;
   private readonly map: MemoryMap;
@@ -91,7 +93,7 @@ export class DmaPath {
     while (left > 0) {
       const piece = Math.min(left, PAGE - (low & (PAGE - 1)));
       const outcome = this.request(device, high, low, piece, access);
-      latency += this.latencyOf(outcome);
+      latency += this.latency;
       if (outcome === Outcome.BLOCKED) break;
       left -= piece;
       const next = (low >>> 0) + piece;
@@ -108,6 +110,8 @@ export class DmaPath {
     translator.steps = noted;
     const outcome = translator.translate(device.model.sourceId, hi, lo, access);
     translator.steps = null;
+    // Before any observer, who may send a request of its own through the translator to explain this one.
+    this.latency = this.latencyOf(outcome);
     device.requests++;
     const isBlocked = outcome === Outcome.BLOCKED;
     if (!isBlocked) device.bytes += bytes;

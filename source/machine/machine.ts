@@ -11,6 +11,7 @@ import { presets, type UnitDescription } from '../vtd/capabilities.ts';
 import { Iommu } from '../vtd/iommu.ts';
 import { PhysicalMemory } from '../vtd/memory.ts';
 import { READ, WRITE } from '../vtd/paging-entry.ts';
+import { parseBdf } from '../vtd/source-id.ts';
 import { type Buffers, ContiguousZone, GuestBuffers, HostBuffers } from './buffers.ts';
 import type { Device } from './device.ts';
 import { DmaPath } from './dma.ts';
@@ -79,7 +80,8 @@ export class Machine {
 
   /** A device by name or by `03:00.0`, or undefined. */
   find(name: string): Device | undefined {
-    return this.devices.find(({ model }) => model.name === name);
+    const sourceId = parseBdf(name);
+    return this.devices.find(({ model }) => model.name === name || model.sourceId === sourceId);
   }
 
   /** The default driver of a host for a device. */
@@ -159,8 +161,9 @@ export class Machine {
   block(device: Device): void {
     const { kernel } = this;
     const { sourceId } = device.model;
-    this.stop(device);
     const before = kernel.device(sourceId).driver;
+    const wasRunning = device.workload !== null;
+    this.stop(device);
     if (kernel.device(sourceId).claimed) kernel.release(sourceId);
     try {
       kernel.bindDriver(sourceId, null);
@@ -168,7 +171,7 @@ export class Machine {
       device.guest = null;
     } catch (error) {
       kernel.bindDriver(sourceId, before);
-      this.start(device);
+      if (wasRunning) this.start(device);
       throw error;
     }
   }

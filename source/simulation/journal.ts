@@ -19,6 +19,8 @@ import type { CorruptedPage, EventLine, FaultGroup, Transaction } from './snapsh
 
 const EVENTS = 400;
 const TRANSACTIONS_PER_DEVICE = 64;
+/** Groups of faults kept. */
+const GROUPS = 500;
 /** Requests skipped before a sample vary from 0 up to, but not including, this. */
 const SKIP_CYCLE = 12;
 /** More single faults than this are counted, not kept. */
@@ -42,6 +44,8 @@ export class Journal implements DmaObserver, KernelObserver {
   readonly transactions = new Map<string, Transaction[]>();
   readonly faults: FaultEntry[] = [];
   readonly groups = new Map<string, Group>();
+  /** The request behind each group of faults, kept as long as the group. */
+  private readonly behindFaults = new Map<Group, Transaction>();
   readonly corruptedPages = new Map<number, CorruptedPage>();
   /** Keep everything. */
   detail = false;
@@ -63,6 +67,14 @@ export class Journal implements DmaObserver, KernelObserver {
     machine.dma.observer = this;
     machine.kernel.observer = this;
     machine.unit.invalidator.observer = (done) => this.invalidated(done);
+  }
+
+  /** Requests of a device that can be looked at, newest first: the last ones, and those behind its faults. */
+  transactionsOf(device: string): Transaction[] {
+    const recent = this.transactions.get(device) ?? [];
+    const oldest = recent[0]?.id ?? 0;
+    const behind = [...this.behindFaults.values()].filter((one) => one.device === device && one.id < oldest);
+    return [...behind, ...recent].sort((a, b) => b.id - a.id);
   }
 
   /** A line about something a person did. */
@@ -120,7 +132,9 @@ export class Journal implements DmaObserver, KernelObserver {
     group.count++;
     group.lastNs = entry.timeNs;
     if (group.transaction === null || this.detail || this.isDue(`fault ${name}`)) {
-      group.transaction = this.keep(this.withSteps(record)).id;
+      const transaction = this.keep(this.withSteps(record));
+      group.transaction = transaction.id;
+      this.behindFaults.set(group, transaction);
     }
     this.add({
       kind: 'fault',
@@ -273,8 +287,15 @@ export class Journal implements DmaObserver, KernelObserver {
         transaction: null,
       };
       this.groups.set(key, group);
+      if (this.groups.size > GROUPS) this.forgetOldestGroup();
     }
     return group;
+  }
+
+  private forgetOldestGroup(): void {
+    const [key, group] = this.groups.entries().next().value as [string, Group];
+    this.groups.delete(key);
+    this.behindFaults.delete(group);
   }
 
   private add(

@@ -211,6 +211,8 @@ export type Snapshot = {
   /** File name of a trace; null for a simulation. */
   readonly title: string | null;
   readonly boot: string;
+  /** The kernel was built with INTEL_IOMMU_DEFAULT_ON; left out where that is unknown. */
+  readonly defaultOn?: boolean;
   readonly seed: number | null;
   readonly timeNs: number;
   readonly state: RunState;

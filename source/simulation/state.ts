@@ -42,6 +42,7 @@ export function snapshotOf(simulation: Simulation, { state, speed, notice, focus
     source: 'simulation',
     title: null,
     boot: options.boot,
+    defaultOn: options.build?.intelIommuDefaultOn ?? false,
     seed: options.seed,
     timeNs: simulation.now,
     state,
@@ -66,8 +67,7 @@ export function snapshotOf(simulation: Simulation, { state, speed, notice, focus
     events: journal.events.slice(-EVENTS_SHOWN),
     faults: [...journal.groups.values()].sort((a, b) => b.lastNs - a.lastNs).slice(0, FAULT_GROUPS_SHOWN),
     faultRegisters: faultRegisters(simulation),
-    transactions:
-      focus.view === 'dma' ? (journal.transactions.get(focused.model.name) ?? []).slice().reverse() : [],
+    transactions: focus.view === 'dma' ? journal.transactionsOf(focused.model.name) : [],
     tables:
       focus.view === 'tables'
         ? tablePath(machine, focused, focus.address ?? usedAddress(simulation, focused))

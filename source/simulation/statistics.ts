@@ -48,10 +48,11 @@ export class Statistics {
     const now = this.read();
     const first = this.samples[0];
     const seconds = (now.timeNs - first.timeNs) / 1e9;
+    // A moment after boot one event would count for thousands a second.
+    const known = now.timeNs - first.timeNs >= this.columnNs / (2 * SAMPLES_PER_COLUMN);
     return now.devices.map((counts, i) => {
       const before = first.devices[i];
-      const rate = (name: (typeof COUNTED)[number]) =>
-        seconds > 0 ? (counts[name] - before[name]) / seconds : 0;
+      const rate = (name: (typeof COUNTED)[number]) => (known ? (counts[name] - before[name]) / seconds : 0);
       return Object.fromEntries(COUNTED.map((name) => [name, rate(name)])) as DeviceCounts;
     });
   }

@@ -36,7 +36,14 @@ export const dma = (tables = false) =>
   });
 
 export const machineCommand: fc.Arbitrary<Command> = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ name: fc.constant('device' as const), device: fc.oneof(deviceName, fc.constant('all')), to: target }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      name: fc.constant('device' as const),
+      device: fc.oneof(deviceName, fc.constant('all')),
+      to: target,
+    }),
+  },
   { weight: 3, arbitrary: dma() },
   fc.record({
     name: fc.constant('invalidation' as const),
@@ -51,7 +58,10 @@ export const machineCommand: fc.Arbitrary<Command> = fc.oneof(
 );
 
 const bootLine = fc
-  .array(fc.constantFrom('intel_iommu=on', 'iommu=pt', 'iommu=on', 'iommu.strict=1', 'intremap=off', 'quiet'), { maxLength: 4 })
+  .array(
+    fc.constantFrom('intel_iommu=on', 'iommu=pt', 'iommu=on', 'iommu.strict=1', 'intremap=off', 'quiet'),
+    { maxLength: 4 },
+  )
   .map((words) => words.join(' '));
 
 export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
@@ -60,7 +70,13 @@ export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   fc.constant<Command>({ name: 'pause' }),
   fc.record({
     name: fc.constant('run' as const),
-    forNs: fc.option(fc.oneof(fc.nat(), fc.integer({ min: 0, max: 1000 }).map((us) => us * 1000), fc.maxSafeNat())),
+    forNs: fc.option(
+      fc.oneof(
+        fc.nat(),
+        fc.integer({ min: 0, max: 1000 }).map((us) => us * 1000),
+        fc.maxSafeNat(),
+      ),
+    ),
   }),
   fc.record({ name: fc.constant('step' as const), count: fc.integer({ min: 1, max: 1_000_000 }) }),
   fc.record({

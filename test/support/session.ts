@@ -27,7 +27,7 @@ export function device(of: Session, name: string): DeviceState {
   return found;
 }
 
-export const jsonOf = (of: Session): string => JSON.stringify(report(of));
+export const jsonOf = (of: Session): string => JSON.stringify(report(of), null, 1);
 
 /** A number that stands for all that is in memory. */
 export function memoryHash(of: Session): number {

@@ -1,0 +1,176 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { commandHelp, commandText, parseCommand, parseCommands } from '../../source/commands/parse.ts';
+import { anyCommand } from '../support/commands.ts';
+
+const error = (text: string): string => {
+  const parsed = parseCommand(text);
+  return parsed.ok ? `parsed as ${JSON.stringify(parsed.command)}` : parsed.error;
+};
+
+test('the text of a command parses to that command', () => {
+  fc.assert(
+    fc.property(anyCommand, (command) => {
+      expect(parseCommand(commandText(command))).toEqual({ ok: true, command });
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('several commands parse as each of them does', () => {
+  fc.assert(
+    fc.property(fc.array(anyCommand, { maxLength: 5 }), (commands) => {
+      expect(parseCommands(commands.map(commandText).join(' ; '))).toEqual({ commands, error: null });
+    }),
+  );
+});
+
+test.each([
+  ['device nic0 flip', { name: 'device', device: 'nic0', to: 'flip' }],
+  ['  device   03:00.0   guest a ', { name: 'device', device: 'nic0', to: 'guest A' }],
+  ['device 0000:05:00.0 host', { name: 'device', device: 'hba1', to: 'host' }],
+  ['device all passthrough', { name: 'device', device: 'all', to: 'passthrough' }],
+  ['dma nic0 write', { name: 'dma', device: 'nic0', type: 'write', address: '0x1000000', bytes: 64 }],
+  [
+    'dma nic0 read 0xDEADBEEF 0x100',
+    { name: 'dma', device: 'nic0', type: 'read', address: '0xdeadbeef', bytes: 256 },
+  ],
+  ['dma nic0 read 4096', { name: 'dma', device: 'nic0', type: 'read', address: '0x1000', bytes: 64 }],
+  ['boot', { name: 'boot', line: '' }],
+  ['boot  intel_iommu=on iommu=pt ', { name: 'boot', line: 'intel_iommu=on iommu=pt' }],
+  ['boot boot', { name: 'boot', line: 'boot' }],
+  ['run', { name: 'run', forNs: null }],
+  ['run 10ms', { name: 'run', forNs: 10e6 }],
+  ['step', { name: 'step', count: 1 }],
+  ['speed max', { name: 'speed', factor: Number.POSITIVE_INFINITY }],
+  ['speed 1/16', { name: 'speed', factor: 1 / 16 }],
+])('"%s" is a command', (text, command) => {
+  expect(parseCommand(text)).toEqual({ ok: true, command });
+});
+
+test.each([
+  ['', 'expected a command: device, dma, invalidation, boot, workload, pause, run, step, speed; got nothing'],
+  [
+    'devise nic0 flip',
+    'expected a command: device, dma, invalidation, boot, workload, pause, run, step, speed; got "devise". Did you mean device?',
+  ],
+  ['device', 'expected a device: nic0, nvme0, gpu0, hba1, usb0, tb0; got nothing'],
+  [
+    'device nic1 flip',
+    'expected a device: nic0, nvme0, gpu0, hba1, usb0, tb0; got "nic1". Did you mean nic0?',
+  ],
+  [
+    'device 03:00.1 flip',
+    'expected a device: 03:00.0, 04:00.0, 01:00.0, 05:00.0, 00:14.0, 07:00.0; got "03:00.1". Did you mean 03:00.0?',
+  ],
+  [
+    'device nic0',
+    'expected what to do with it: flip, passthrough, translated, blocked, host, guest; got nothing',
+  ],
+  [
+    'device nic0 pasthrough',
+    'expected what to do with it: flip, passthrough, translated, blocked, host, guest; got "pasthrough". Did you mean passthrough?',
+  ],
+  ['device nic0 guest', 'expected a guest: A, B; got nothing'],
+  ['device nic0 guest C', 'expected a guest: A, B; got "C". Did you mean A?'],
+  ['device nic0 flip now', 'expected no more than "device nic0 flip" has, got also "now"'],
+  ['dma nic0', 'expected read or write: read, write; got nothing'],
+  ['dma nic0 writ', 'expected read or write: read, write; got "writ". Did you mean write?'],
+  ['dma nic0 write here', 'expected an address of at most 64 bits such as 0x1000000, got "here"'],
+  [
+    'dma nic0 write 0x10000000000000000',
+    'expected an address of at most 64 bits such as 0x1000000, got "0x10000000000000000"',
+  ],
+  ['dma nic0 write 0x1000 0', 'expected the number of bytes from 1 to 1048576, got "0"'],
+  ['dma nic0 write 0x1000 1e3', 'expected the number of bytes from 1 to 1048576, got "1e3"'],
+  ['dma nic0 write 0x1000 64 65', 'expected no more than "dma nic0 write 0x1000000 64" has, got also "65"'],
+  [
+    'invalidation nic0 stric',
+    'expected strict, lazy or flip: strict, lazy, flip; got "stric". Did you mean strict?',
+  ],
+  ['workload nic0 halt', 'expected start, stop or flip: start, stop, flip; got "halt"'],
+  ['pause now', 'expected no more than "pause" has, got also "now"'],
+  ['run 10', 'expected a duration such as 10ms or 250us, got "10"'],
+  ['run -5ms', 'expected a duration such as 10ms or 250us, got "-5ms"'],
+  ['step 0', 'expected the number of requests from 1 to 1000000, got "0"'],
+  ['speed 100', 'expected a speed from 1/16 to 64, or max; got "100"'],
+  ['speed', 'expected a speed from 1/16 to 64, or max; got nothing'],
+])('"%s": %s', (text, message) => {
+  expect(error(text)).toBe(message);
+});
+
+test('control characters never come back in a message, and long words are cut', () => {
+  expect(error('device nic0 \u001b[2Jflip')).toBe(
+    'expected what to do with it: flip, passthrough, translated, blocked, host, guest; got "\uFFFD[2Jflip"',
+  );
+  expect(error(`run ${'x'.repeat(500)}`).length).toBeLessThan(150);
+});
+
+test('control characters never reach a boot line', () => {
+  expect(parseCommand('boot intel_iommu=on\u001b[2J\niommu=pt')).toEqual({
+    ok: true,
+    command: { name: 'boot', line: 'intel_iommu=on [2J iommu=pt' },
+  });
+});
+
+describe('any text', () => {
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc
+      .array(
+        fc.oneof(
+          fc.constantFrom(
+            'device',
+            'dma',
+            'run',
+            'nic0',
+            'flip',
+            'guest',
+            '0x10',
+            '1/0',
+            '-1',
+            '__proto__',
+            'constructor',
+            'toString',
+          ),
+          fc.string({ unit: 'binary', maxLength: 5 }),
+        ),
+        { maxLength: 6 },
+      )
+      .map((words) => words.join(' ')),
+  );
+
+  test('is a command or a message without control characters that says what was expected', () => {
+    fc.assert(
+      fc.property(text, (line) => {
+        const parsed = parseCommand(line);
+        if (parsed.ok) {
+          expect(parseCommand(commandText(parsed.command))).toEqual(parsed);
+        } else {
+          expect(parsed.error).toMatch(/^expected /);
+          expect(parsed.error).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('named like a part of every object is no command', () => {
+    for (const name of ['__proto__', 'constructor', 'toString', 'valueOf'])
+      expect(error(name)).toMatch(/^expected a command: /);
+  });
+});
+
+test('in a list the first wrong command ends it, and what came before it stands', () => {
+  expect(parseCommands('pause; ;step 2;; stepp; pause')).toEqual({
+    commands: [{ name: 'pause' }, { name: 'step', count: 2 }],
+    error:
+      'expected a command: device, dma, invalidation, boot, workload, pause, run, step, speed; got "stepp". Did you mean step?',
+  });
+  expect(parseCommands('')).toEqual({ commands: [], error: null });
+});
+
+test('every command has help', () => {
+  expect(commandHelp).toHaveLength(9);
+  for (const { usage, help } of commandHelp) expect(usage.length * help.length).toBeGreaterThan(0);
+});

@@ -1,0 +1,229 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { bootWords, readBootLine } from '../../source/linux/boot-line.ts';
+import { type DefaultType, decide, type KernelBuild } from '../../source/linux/policy.ts';
+
+const build = (intelIommuDefaultOn: boolean, defaultDomain: KernelBuild['defaultDomain'] = 'lazy') => ({
+  intelIommuDefaultOn,
+  defaultDomain,
+});
+
+const off = 'off' as const;
+
+/** Section 1.4 of the reference: what each line does on a kernel that leaves the IOMMU off, and on one that does not. */
+const lines: readonly [line: string, whenOff: DefaultType | typeof off, whenOn: DefaultType | typeof off][] =
+  [
+    ['', off, 'DMA-FQ'],
+    ['quiet splash', off, 'DMA-FQ'],
+    ['intel_iommu=on', 'DMA-FQ', 'DMA-FQ'],
+    ['intel_iommu=on iommu=pt', 'identity', 'identity'],
+    ['iommu=pt', off, 'identity'],
+    ['iommu=on', off, 'DMA-FQ'],
+    ['intel_iommu=on iommu=on', 'DMA-FQ', 'DMA-FQ'],
+    ['intel_iommu=on iommu.strict=1', 'DMA', 'DMA'],
+    ['intel_iommu=on iommu.strict=0', 'DMA-FQ', 'DMA-FQ'],
+    ['intel_iommu=on iommu.passthrough=0 iommu=pt', 'identity', 'identity'],
+    ['intel_iommu=on iommu=pt iommu.passthrough=0', 'DMA-FQ', 'DMA-FQ'],
+    ['intel_iommu=on iommu=pt iommu=nopt', 'DMA-FQ', 'DMA-FQ'],
+    ['intel_iommu=on iommu.passthrough=1', 'identity', 'identity'],
+    ['intel_iommu=off iommu=pt', off, off],
+    ['intel_iommu=on iommu=off', off, off],
+    ['iommu=off', off, off],
+    ['intel_iommu=off', off, off],
+    ['intel_iommu=on intel_iommu=off', off, off],
+    ['intel_iommu=off intel_iommu=on', 'DMA-FQ', 'DMA-FQ'],
+    ['intel_iommu=on,off', off, off],
+    ['intel_iommu=on,sm_off', 'DMA-FQ', 'DMA-FQ'],
+    ['intel_iommu=on,strict', 'DMA', 'DMA'],
+    ['intel_iommu=on,strict iommu.strict=0', 'DMA', 'DMA'],
+    ['intel_iommu=on,strict iommu=pt', 'identity', 'identity'],
+    ['intel_iommu=sm_on', off, 'DMA-FQ'],
+    ['intel_iommu=igfx_off', off, 'DMA-FQ'],
+    ['iommu=pt iommu.strict=1', off, 'identity'],
+    ['amd_iommu=on', off, 'DMA-FQ'],
+  ];
+
+test.each(lines)('"%s" gives %s, and %s on a kernel built with the IOMMU on', (line, whenOff, whenOn) => {
+  for (const [defaultOn, expected] of [
+    [false, whenOff],
+    [true, whenOn],
+  ] as const) {
+    const { translation, defaultType } = decide(readBootLine(line), build(defaultOn));
+    expect(translation ? defaultType : off).toBe(expected);
+  }
+});
+
+test('the kernel configuration chooses the default domain where the line says nothing, and the line wins', () => {
+  const types = (line: string) =>
+    (['lazy', 'strict', 'passthrough'] as const).map(
+      (domain) => decide(readBootLine(line), build(true, domain)).defaultType,
+    );
+  expect(types('')).toEqual(['DMA-FQ', 'DMA', 'identity']);
+  expect(types('iommu=nopt')).toEqual(['DMA-FQ', 'DMA', 'DMA-FQ']);
+  expect(types('iommu.strict=0')).toEqual(['DMA-FQ', 'DMA-FQ', 'identity']);
+  expect(types('iommu=pt')).toEqual(['identity', 'identity', 'identity']);
+});
+
+test('a unit in caching mode is strict, whatever iommu.strict says', () => {
+  expect(decide(readBootLine('iommu.strict=0'), build(true), true)).toMatchObject({
+    defaultType: 'DMA',
+    strict: true,
+  });
+});
+
+test('iommu=on is ignored without a message, and intel_iommu=on is what was meant', () => {
+  const { words, messages, intelIommu, noIommu, passthrough } = readBootLine('iommu=on');
+  expect(words).toMatchObject([{ text: 'iommu=on', known: false, suggestion: 'intel_iommu=on' }]);
+  expect(words[0].effect).toMatch(/ignored silently and turns nothing on/);
+  expect({ messages, intelIommu, noIommu, passthrough }).toEqual({
+    messages: [],
+    intelIommu: null,
+    noIommu: false,
+    passthrough: null,
+  });
+});
+
+test.each([
+  ['iommu=yes', 'intel_iommu=on'],
+  ['iommu=1', 'intel_iommu=on'],
+  ['iommu=strict', 'iommu.strict=1'],
+  ['iommu=lazy', 'iommu.strict=0'],
+  ['intel_iomu=on', 'intel_iommu=on'],
+  ['intel_immu=on', 'intel_iommu=on'],
+  ['iommu.pasthrough=1', 'iommu.passthrough=1'],
+  ['iommu.stric=1', 'iommu.strict=1'],
+  ['iomu=pt', 'iommu=pt'],
+  ['intel_iommu=onn', null],
+  ['intel_iommu=no', 'intel_iommu=on'],
+  ['iommu.strict=strict', 'iommu.strict=1'],
+  ['intermap=off', 'intremap=off'],
+])('for "%s" the suggestion is %s', (line, suggestion) => {
+  expect(readBootLine(line).words[0].suggestion).toBe(suggestion);
+});
+
+test('words that are not about the IOMMU are left alone', () => {
+  for (const word of [
+    'quiet',
+    'ro',
+    'root=/dev/sda1',
+    'console=ttyS0,115200',
+    'iomem=relaxed',
+    'init=/bin/sh',
+    'intel_pstate=off',
+  ])
+    expect(readBootLine(word).words[0]).toMatchObject({ known: true, suggestion: null });
+});
+
+test('options match by prefix, as the kernel compares them', () => {
+  expect(readBootLine('intel_iommu=only').intelIommu).toBe('on');
+  expect(readBootLine('intel_iommu=offline').intelIommu).toBe('off');
+  expect(readBootLine('iommu=ptx').passthrough).toBe(true);
+  expect(readBootLine('iommu=noptional').passthrough).toBe(false);
+  expect(readBootLine('intel_iommu=o').intelIommu).toBeNull();
+});
+
+test('option names are compared with their case, parameter names too', () => {
+  expect(readBootLine('intel_iommu=ON').intelIommu).toBeNull();
+  expect(readBootLine('INTEL_IOMMU=on').intelIommu).toBeNull();
+});
+
+test('hyphens and underscores are the same in a parameter name', () => {
+  expect(readBootLine('intel-iommu=on')).toMatchObject({ intelIommu: 'on', words: [{ known: true }] });
+});
+
+test.each([
+  ['1', true],
+  ['y', true],
+  ['Yes', true],
+  ['true', true],
+  ['on', true],
+  ['ON', true],
+  ['0', false],
+  ['n', false],
+  ['No', false],
+  ['false', false],
+  ['off', false],
+  ['Of', false],
+  ['2', null],
+  ['maybe', null],
+  ['o', null],
+  ['', null],
+])('iommu.strict=%s is read as %s', (value, expected) => {
+  const { strict, words } = readBootLine(`iommu.strict=${value}`);
+  expect(strict).toBe(expected);
+  expect(words[0].known).toBe(expected !== null);
+});
+
+test.each([
+  ['intel_iommu=on', ['DMAR: IOMMU enabled']],
+  ['intel_iommu=off', ['DMAR: IOMMU disabled']],
+  ['intel_iommu=on,sm_on', ['DMAR: IOMMU enabled', 'DMAR: Enable scalable mode if hardware supports']],
+  ['intel_iommu=on,on', ['DMAR: IOMMU enabled', 'DMAR: IOMMU enabled']],
+  ['intel_iommu=strict', ['DMAR: intel_iommu=strict deprecated; use iommu.strict=1 instead']],
+  ['intel_iommu=sp_off', ['DMAR: Disable supported super page']],
+  ['intel_iommu=enabled', ["DMAR: Unknown option - 'enabled'"]],
+  // Linux prints all that is left of the value.
+  ['intel_iommu=foo,on', ["DMAR: Unknown option - 'foo,on'", 'DMAR: IOMMU enabled']],
+  ['intel_iommu=on,,sm_off,', ['DMAR: IOMMU enabled', 'DMAR: Scalable mode is disallowed']],
+  ['intel_iommu=', []],
+  ['intel_iommu', []],
+  ['iommu=forcesac', ['forcesac option ignored.']],
+  ['iommu=force', []],
+  ['iommu=pt,nodac', ['nodac option ignored.']],
+  ['iommu=on', []],
+  ['intremap=off', []],
+])('"%s" makes the kernel print %j', (line, messages) => {
+  expect(readBootLine(line).messages).toEqual(messages);
+});
+
+test('interrupt remapping goes with the last word about it', () => {
+  const remaps = (line: string) => readBootLine(line).interruptRemapping;
+  expect(remaps('')).toBe(true);
+  expect(remaps('intremap=off')).toBe(false);
+  expect(remaps('nointremap')).toBe(false);
+  expect(remaps('intremap=off intremap=on')).toBe(true);
+  expect(remaps('intremap=nosid,off')).toBe(false);
+  expect(remaps('intel_iommu=off')).toBe(true);
+});
+
+test('every word that is offered for completion is known and does something', () => {
+  for (const word of bootWords)
+    expect(readBootLine(word).words, word).toMatchObject([{ known: true, suggestion: null }]);
+});
+
+test('no text makes reading fail, and none turns translation on without intel_iommu', () => {
+  const piece = fc.oneof(
+    fc.constantFrom(
+      'iommu',
+      'intel_iommu',
+      'intremap',
+      '=',
+      ',',
+      ' ',
+      'on',
+      'off',
+      'pt',
+      '.strict',
+      '1',
+      '-',
+    ),
+    fc.constantFrom('__proto__', 'constructor', 'toString', 'hasOwnProperty', 'valueOf'),
+    fc.string({ unit: 'binary' }),
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+      const line = pieces.join('');
+      const settings = readBootLine(line);
+      if (!/intel[-_]iommu=/.test(line)) expect(settings.intelIommu).toBeNull();
+      expect(decide(settings, build(false)).translation).toBe(
+        settings.intelIommu === 'on' && !settings.noIommu,
+      );
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('words named like parts of every object are only words', () => {
+  for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty'])
+    expect(readBootLine(`${name}=1`).words[0]).toMatchObject({ known: true, suggestion: null });
+});

@@ -1,0 +1,243 @@
+import { describe, expect, test } from 'vitest';
+import { formGroups } from '../../source/linux/pci.ts';
+import { KernelRefusal } from '../../source/linux/refusal.ts';
+import { DATA, FAULT_DELAY_NS, Host, id, MiB, pciFunction, REGION } from '../support/host.ts';
+
+const nic = id('03:00.0');
+const usb = id('00:14.0');
+const stranger = id('07:00.0');
+const held = id('05:00.0');
+const PAGE = 4096;
+
+/** What Linux would return, or `ok`. */
+function errno(action: () => void): string {
+  try {
+    action();
+    return 'ok';
+  } catch (error) {
+    if (!(error instanceof KernelRefusal)) throw error;
+    return error.errno;
+  }
+}
+
+describe('groups', () => {
+  test('functions of a slot without access control share a group', () => {
+    const slot = { multifunction: true, acs: false };
+    const groups = formGroups([
+      pciFunction('00:14.0', slot),
+      pciFunction('00:14.2', slot),
+      pciFunction('00:16.0'),
+    ]);
+    expect([...groups.values()]).toEqual([0, 0, 1]);
+  });
+
+  test('functions of a slot with access control have a group each', () => {
+    const slot = { multifunction: true, acs: true };
+    expect([...formGroups([pciFunction('00:14.0', slot), pciFunction('00:14.2', slot)]).values()]).toEqual([
+      0, 1,
+    ]);
+  });
+
+  test('everything below a bridge without access control shares its group', () => {
+    const bridge = pciFunction('00:1c.0', { acs: false });
+    const below = ['03:00.0', '03:01.0'].map((bdf) => pciFunction(bdf, { bridge: bridge.sourceId }));
+    expect([...formGroups([bridge, ...below]).values()]).toEqual([0, 0, 0]);
+  });
+
+  test('a bridge with access control keeps what is below it apart', () => {
+    const bridge = pciFunction('00:1c.0');
+    const below = ['03:00.0', '04:00.0'].map((bdf) => pciFunction(bdf, { bridge: bridge.sourceId }));
+    expect([...formGroups([bridge, ...below]).values()]).toEqual([0, 1, 2]);
+  });
+
+  test('without an IOMMU there are none', () => {
+    expect(new Host('').kernel.device(nic).group).toBeNull();
+  });
+});
+
+describe('writing the type of a group', () => {
+  const bound = () => {
+    const host = new Host('intel_iommu=on');
+    host.kernel.bindDriver(nic, 'ixgbe');
+    return host;
+  };
+
+  test('is EPERM while a driver is bound', () => {
+    const host = bound();
+    expect(errno(() => host.kernel.setGroupType(nic, 'identity'))).toBe('EPERM');
+    expect(errno(() => host.kernel.setGroupType(nic, 'DMA'))).toBe('EPERM');
+    host.kernel.bindDriver(nic, null);
+    expect(errno(() => host.kernel.setGroupType(nic, 'identity'))).toBe('ok');
+    expect(host.kernel.device(nic).defaultType).toBe('identity');
+  });
+
+  test('is EPERM while a driver is bound to another device of the group', () => {
+    const host = new Host('intel_iommu=on');
+    host.kernel.bindDriver(id('00:14.2'), 'thermal');
+    expect(errno(() => host.kernel.setGroupType(usb, 'identity'))).toBe('EPERM');
+  });
+
+  test('from DMA to DMA-FQ goes live, without an invalidation, and the way back does not', () => {
+    const host = bound();
+    host.kernel.bindDriver(nic, null);
+    host.kernel.setGroupType(nic, 'DMA');
+    host.kernel.bindDriver(nic, 'ixgbe');
+    const mapping = host.kernel.map(nic, DATA, PAGE, 'both');
+    const entry = host.context('03:00.0');
+    expect(host.during(() => host.kernel.setGroupType(nic, 'DMA-FQ'))).toEqual([]);
+    expect(host.context('03:00.0')).toEqual(entry);
+    expect(host.dma('03:00.0', 'write', mapping.address)).toBe('0x1000000');
+    host.kernel.unmap(nic, mapping);
+    expect(host.dma('03:00.0', 'write', mapping.address)).toBe('0x1000000');
+    expect(errno(() => host.kernel.setGroupType(nic, 'DMA'))).toBe('EPERM');
+  });
+
+  test('is EINVAL for an untrusted device, except for DMA, which it has', () => {
+    const host = new Host('intel_iommu=on iommu=pt');
+    expect(host.kernel.device(stranger).defaultType).toBe('DMA');
+    expect(errno(() => host.kernel.setGroupType(stranger, 'identity'))).toBe('EINVAL');
+    expect(errno(() => host.kernel.setGroupType(stranger, 'DMA-FQ'))).toBe('EINVAL');
+    expect(errno(() => host.kernel.setGroupType(stranger, 'DMA'))).toBe('ok');
+  });
+
+  test('is EBUSY while VFIO owns the group, which still shows its default type', () => {
+    const host = new Host('intel_iommu=on iommu=pt');
+    host.kernel.claim(nic);
+    expect(errno(() => host.kernel.setGroupType(nic, 'DMA'))).toBe('EBUSY');
+    expect(host.kernel.device(nic).defaultType).toBe('identity');
+  });
+
+  test('is ENOENT while the IOMMU is off', () => {
+    expect(errno(() => new Host('').kernel.setGroupType(nic, 'DMA'))).toBe('ENOENT');
+  });
+
+  test('changes the next DMA, and every device of the group', () => {
+    const host = new Host('intel_iommu=on iommu=pt');
+    expect(host.dma('00:14.2', 'write', DATA)).toBe('0x1000000');
+    host.kernel.setGroupType(usb, 'DMA');
+    expect(host.dma('00:14.2', 'write', DATA)).toBe('fault 0x05');
+    host.kernel.setGroupType(usb, 'identity');
+    expect(host.dma('00:14.2', 'write', DATA)).toBe('0x1000000');
+  });
+
+  test('over and over uses up neither domain ids nor memory for tables', () => {
+    const host = new Host('intel_iommu=on');
+    const dids = new Set<number | undefined>();
+    const roots = new Set<string>();
+    for (let i = 0; i < 50; i++) {
+      host.kernel.setGroupType(nic, 'identity');
+      host.kernel.setGroupType(nic, 'DMA');
+      dids.add(host.kernel.device(nic).attached?.did);
+      roots.add(host.context('03:00.0')[0]);
+    }
+    expect([...dids]).toHaveLength(1);
+    expect([...roots]).toHaveLength(1);
+  });
+});
+
+describe('memory that firmware keeps using', () => {
+  test.each(['intel_iommu=on', 'intel_iommu=on iommu.strict=1'])(
+    'with "%s" it is mapped one to one',
+    (line) => {
+      const host = new Host(line);
+      for (const address of [REGION.start, REGION.end - 7])
+        expect(host.dma('00:14.0', 'write', address)).toBe(`0x${address.toString(16)}`);
+      expect(host.dma('00:14.0', 'write', REGION.start - 8)).toBe('fault 0x05');
+      expect(host.dma('00:14.0', 'write', REGION.end + 1)).toBe('fault 0x05');
+    },
+  );
+
+  test('it is never handed out as an address, also after the type was changed', () => {
+    const functions = [pciFunction('00:14.0', { dmaMask: 0x0e00_2fff, reserved: [REGION] })];
+    const host = new Host('intel_iommu=on', { functions });
+    host.kernel.setGroupType(usb, 'DMA');
+    const first = [0, 1].map(() => host.kernel.map(usb, DATA, PAGE, 'both').address);
+    expect(first).toEqual([0x0e00_2000, 0x0dff_f000]);
+    expect(host.dma('00:14.0', 'write', REGION.start)).toBe('0xe000000');
+  });
+});
+
+describe('VFIO', () => {
+  test('claims a device: its domain is gone, its DMA faults, and the driver is vfio-pci', () => {
+    const host = new Host('intel_iommu=on iommu=pt');
+    host.kernel.claim(nic);
+    expect(host.kernel.device(nic)).toMatchObject({ driver: 'vfio-pci', claimed: true, attached: null });
+    expect(host.dma('03:00.0', 'write', DATA)).toBe('fault 0x02');
+    host.clock.advance(FAULT_DELAY_NS);
+    expect(host.log.slice(-2)).toEqual([
+      'DMAR: DRHD: handling fault status reg 2',
+      'DMAR: [DMA Write NO_PASID] Request device [03:00.0] fault addr 0x1000000 [fault reason 0x02] Present bit in context entry is clear',
+    ]);
+  });
+
+  test.each(['intel_iommu=on', 'intel_iommu=on iommu=pt'])(
+    '%s: what its owner maps is translated, and nothing else is reachable',
+    (line) => {
+      const host = new Host(line);
+      host.kernel.claim(nic);
+      const domain = host.kernel.attachUnmanaged(nic, 2);
+      domain.table.map(0, DATA, 4 * MiB, 3);
+      expect(domain.type).toBe('unmanaged');
+      expect(host.dma('03:00.0', 'write', 0x1234)).toBe('0x1001234');
+      expect(host.dma('03:00.0', 'write', 4 * MiB)).toBe('fault 0x05');
+      expect(host.dma('03:00.0', 'read', 4 * MiB)).toBe('fault 0x06');
+    },
+  );
+
+  test.each([
+    ['intel_iommu=on iommu=pt', '0x1000000'],
+    ['intel_iommu=on', 'fault 0x05'],
+  ])('after release with "%s" the default domain is back: a stray write gives %s', (line, outcome) => {
+    const host = new Host(line);
+    const before = host.kernel.device(nic).attached;
+    host.kernel.claim(nic);
+    host.kernel.attachUnmanaged(nic, 2).table.map(0, DATA, 4 * MiB, 3);
+    host.dma('03:00.0', 'write', 0x1234);
+    host.kernel.release(nic);
+    expect(host.kernel.device(nic)).toMatchObject({ driver: null, claimed: false, attached: before });
+    expect(host.dma('03:00.0', 'write', DATA)).toBe(outcome);
+    if (line === 'intel_iommu=on') expect(host.dma('03:00.0', 'write', 0x1234)).toBe('fault 0x05');
+  });
+
+  test('claims a group as a whole', () => {
+    const host = new Host('intel_iommu=on iommu=pt');
+    host.kernel.claim(usb);
+    expect(host.dma('00:14.2', 'write', DATA)).toBe('fault 0x02');
+    host.kernel.release(usb);
+    expect(host.dma('00:14.2', 'write', DATA)).toBe('0x1000000');
+  });
+
+  test('refuses a group in which another driver is bound', () => {
+    const host = new Host('intel_iommu=on');
+    host.kernel.bindDriver(id('00:14.2'), 'thermal');
+    expect(errno(() => host.kernel.claim(usb))).toBe('EBUSY');
+    expect(host.kernel.device(usb).claimed).toBe(false);
+  });
+
+  test('refuses without an IOMMU', () => {
+    const host = new Host('');
+    expect(errno(() => host.kernel.claim(nic))).toBe('EINVAL');
+    expect(host.log.at(-1)).toBe('vfio-pci 0000:03:00.0: probe with driver vfio-pci failed with error -22');
+  });
+
+  test('refuses without interrupt remapping, in the words of the kernel', () => {
+    const host = new Host('intel_iommu=on intremap=off');
+    expect(errno(() => host.kernel.claim(nic))).toBe('EPERM');
+    expect(host.log.at(-1)).toBe(
+      'vfio_iommu_type1_attach_group: No interrupt remapping support.  Use the module param "allow_unsafe_interrupts" to enable VFIO IOMMU support on this platform',
+    );
+    expect(host.kernel.device(nic).claimed).toBe(false);
+  });
+
+  test('refuses a device whose firmware region must stay mapped', () => {
+    const host = new Host('intel_iommu=on');
+    expect(errno(() => host.kernel.claim(held))).toBe('EINVAL');
+    expect(host.log.at(-1)).toMatch(
+      /: Firmware has requested this device have a 1:1 IOMMU mapping, rejecting/,
+    );
+  });
+
+  test('has nothing to map before it claims', () => {
+    expect(errno(() => new Host('intel_iommu=on').kernel.attachUnmanaged(nic, 1))).toBe('EINVAL');
+  });
+});
