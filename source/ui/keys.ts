@@ -208,6 +208,7 @@ export const bindings: readonly Binding[] = [
     group: 'machine',
     help: say1('edit the boot line and reboot'),
     footer: say1('boot'),
+    disabled: (scene) => scene.refusal({ name: 'boot', line: scene.snapshot.boot }),
     run: openPrompt('boot'),
   },
   {

@@ -26,8 +26,11 @@ export const viewNames: readonly string[] = views.map(({ name }) => name);
 /** Exit codes of signals, as shells count them. */
 const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
-/** Cursor home, erase all. */
-const eraseWindow = '\x1b[H\x1b[2J';
+/**
+ * Hold the picture, cursor home, erase all: with synchronized output the empty window is never shown, and the frame
+ * that follows lets go.
+ */
+const eraseWindow = '\x1b[?2026h\x1b[H\x1b[2J';
 
 type Ending = { exitCode: number; lastFrame: readonly string[] | null; error: unknown };
 

@@ -2,6 +2,7 @@
 import type { Command } from '../../commands/command.ts';
 import { commandText } from '../../commands/parse.ts';
 import type { Focus, Notice, RunState, Snapshot } from '../../simulation/snapshot.ts';
+import { Global } from '../../vtd/registers.ts';
 import type { Source } from '../source.ts';
 import { History } from './history.ts';
 import { RecordingFold } from './recording-fold.ts';
@@ -17,6 +18,8 @@ export type TraceOptions = {
   /** Recorded seconds for each second on the wall; Infinity: as fast as it goes. */
   readonly speed?: number;
   readonly paused?: boolean;
+  /** Stop for a moment before Linux shuts down, so that the last picture is of the running machine; true unless given. */
+  readonly pauseAtShutdown?: boolean;
   /** Play stretches of more than half a second without a line as half a second; true unless given. */
   readonly skipIdle?: boolean;
 };
@@ -50,14 +53,20 @@ class Player implements Source {
   private latest: Snapshot;
   private timer: NodeJS.Timeout | null = null;
   private lastTick = 0;
+  /** The entry with which Linux turns the IOMMU off for good, until the player has stopped there; else null. */
+  private shutdown: number | null;
 
-  constructor(trace: Trace, { speed = 1, paused = false, skipIdle = true }: TraceOptions) {
+  constructor(
+    trace: Trace,
+    { speed = 1, paused = false, pauseAtShutdown = true, skipIdle = true }: TraceOptions,
+  ) {
     this.trace = trace;
     this.fold = new RecordingFold(trace);
     this.history = new History(trace.entries);
     this.timeline = new Timeline(trace.entries, skipIdle);
     this.speed = speed;
     this.state = paused ? 'paused' : 'running';
+    this.shutdown = pauseAtShutdown ? lastTurningOff(trace) : null;
     this.fold.advance(this.timeline.positionAt(0));
     this.latest = this.snapshot();
     this.keepTime();
@@ -167,8 +176,19 @@ class Player implements Source {
     const end = this.untilNs ?? this.timeline.lengthNs;
     const next = this.speed === Number.POSITIVE_INFINITY ? end : this.playingNs + elapsedNs * this.speed;
     const playingNs = Math.min(next, end);
+    if (this.shutdown !== null && this.timeline.positionAt(playingNs) > this.shutdown) {
+      return this.stopAt(this.shutdown);
+    }
     this.goTo(this.timeline.positionAt(playingNs), playingNs);
     if (this.state === 'running' && this.untilNs !== null && playingNs >= this.untilNs) this.pause();
+  }
+
+  private stopAt(shutdown: number): void {
+    this.goTo(shutdown, this.timeline.playingAt(shutdown));
+    this.shutdown = null;
+    this.pause();
+    const text = 'Here Linux shuts down: next it turns the IOMMU off. Running on shows that, too.';
+    this.notice = { id: this.nextNotice++, ok: true, text, linux: [] };
   }
 
   private goTo(position: number, playingNs: number): void {
@@ -202,6 +222,15 @@ class Player implements Source {
     const { trace, fold, history, state, speed, notice, focus } = this;
     return traceSnapshot(trace, fold, history, { timeNs: this.timeNs(), state, speed, notice, focus });
   }
+}
+
+/** The last line that turns translation off, or null if it stays on, or never was. */
+function lastTurningOff({ entries }: Trace): number | null {
+  const at = entries.findLastIndex(
+    ({ event }) =>
+      event.kind === 'command' && (event.status & Global.TE) !== 0 && (event.value & Global.TE) === 0,
+  );
+  return at < 0 ? null : at;
 }
 
 /** The line that ends a request: it was translated, passed, or refused. */

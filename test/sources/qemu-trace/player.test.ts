@@ -52,7 +52,7 @@ async function lanes(name: Recording, device: string): Promise<Record<string, st
 test.each(['on', 'on-pt', 'on-strict', 'off'] as const)(
   'playing %s to its end gives its totals',
   async (name) => {
-    const playing = await play(name, { speed: Number.POSITIVE_INFINITY });
+    const playing = await play(name, { speed: Number.POSITIVE_INFINITY, pauseAtShutdown: false });
     passed(0.2);
     const { state, timeNs, counters, invalidations, devices, faults } = playing.current();
     const whole = totals(await trace(name));
@@ -89,12 +89,22 @@ test('at speed 1 recorded time passes like time, and the columns of the charts a
 });
 
 test('idle stretches are cut short, but the time shown is the recorded one', async () => {
-  const playing = await play('on');
+  const playing = await play('on', { pauseAtShutdown: false });
   passed(5);
   expect(playing.current().timeNs).toBeGreaterThan(8e9);
   playing.send({ name: 'speed', factor: 4 });
   passed(10);
   expect(playing.current()).toMatchObject({ state: 'ended', timeNs: 29_908_523_000 });
+});
+
+test('it stops before Linux shuts down, so that the last picture is of the running machine', async () => {
+  const playing = await play('on', { speed: Number.POSITIVE_INFINITY });
+  passed(0.2);
+  expect(playing.current()).toMatchObject({ state: 'paused', unit: { translation: true } });
+  expect(playing.current().notice?.text).toContain('shuts down');
+  playing.send({ name: 'run', forNs: null });
+  passed(0.2);
+  expect(playing.current()).toMatchObject({ state: 'ended', unit: { translation: false } });
 });
 
 test('at speed 4 four times as much is played, in columns of two seconds', async () => {
