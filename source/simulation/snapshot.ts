@@ -101,8 +101,10 @@ export type Transaction = {
   readonly timeNs: number;
   readonly device: string;
   readonly bdf: string;
-  readonly type: 'read' | 'write';
+  /** Null where the source does not know: QEMU's trace does not say. */
+  readonly type: 'read' | 'write' | null;
   readonly address: string;
+  /** 0 where the source does not know. */
   readonly bytes: number;
   readonly outcome: 'untranslated' | 'passed' | 'hit' | 'walked' | 'interrupt' | 'blocked';
   /** Output address; null where blocked. */

@@ -45,7 +45,7 @@ export function explainStep(step: Step, request: Request): Explained {
         label: 'pass-through',
         value: 'TT 2',
         meaning: 'address used unchanged',
-        why: `The context entry says pass-through, so the address is used unchanged and no table is walked: ${request.device} chooses where in memory it ${request.type}s.`,
+        why: `The context entry says pass-through, so the address is used unchanged and no table is walked: ${request.device} chooses where in memory it ${request.type === null ? 'reads or writes' : `${request.type}s`}.`,
       };
     case 'width':
       return {
@@ -323,7 +323,7 @@ export function explainEnd(request: Transaction): Explained {
       label: 'memory',
       value: `fault ${codeText(request.fault)}`,
       meaning: `untouched: ${meaning}`,
-      why: `Refused: ${meaning}. Nothing was ${type === 'write' ? 'written to' : 'read from'} ${frame(request.address)}, and ${device} is told that its request failed.`,
+      why: `Refused: ${meaning}. Nothing was ${type === 'read' ? 'read from' : 'written to'} ${frame(request.address)}, and ${device} is told that its request failed.`,
     };
   }
   if (outcome === 'interrupt') {
@@ -343,6 +343,6 @@ export function explainEnd(request: Transaction): Explained {
     reads: frame(output ?? request.address),
     value: done,
     meaning: landed ?? '',
-    why: `The ${type} reached ${frame(output ?? request.address)}${where}.${spoiled} ${cost}`,
+    why: `The ${type ?? 'request'} reached ${frame(output ?? request.address)}${where}.${spoiled} ${cost}`,
   };
 }

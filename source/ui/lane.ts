@@ -46,7 +46,7 @@ export function lane(device: DeviceState, width: number, corrupted: boolean): Ro
 }
 
 function landing(device: DeviceState, corrupted: boolean): Row {
-  const where = device.lane === 'guest' ? `vm ${device.owner.replace(/^guest /, '')}` : 'host';
+  const where = device.lane === 'guest' ? userOf(device) : 'host';
   const mark = corrupted ? span(glyph.corrupt, 'corrupt', { bold: true }) : span(' ');
   return [cell(` ${where}`, landingWidth - 1), span(' '), mark];
 }
@@ -63,3 +63,7 @@ export function laneHeading(width: number): Row {
   const after = memoryAt - used >= 2 ? `${line(memoryAt - used - 1)} memory` : ' memory';
   return [span(padded(before + name + after, whole), 'label')];
 }
+
+/** Who a device was lent to: a guest, or in a recording any user of VFIO. */
+const userOf = ({ owner }: DeviceState): string =>
+  owner.startsWith('guest ') ? owner.replace('guest', 'vm') : 'vfio';

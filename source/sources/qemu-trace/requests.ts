@@ -81,8 +81,7 @@ export class Requests {
     const transaction: Transaction = {
       id: this.nextId++,
       device,
-      // A transaction is one of the two. Pages that are only read are known, so the rest may be written.
-      type: direction ?? 'write',
+      type: direction,
       bytes: 0,
       landed: null,
       corrupted: false,

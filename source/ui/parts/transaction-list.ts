@@ -50,11 +50,11 @@ function line(transaction: Transaction, chosen: boolean, width: number): Row {
     chosen ? glyph.selected : ' ',
     right(timeCell(transaction.timeNs), 11),
     '  ',
-    cell(transaction.type, 7),
+    cell(transaction.type ?? 'dma', 7),
     cell(iova(transaction.address), 20),
     cell(result, 18, refused ? 'blocked' : 'text'),
     cell(`${target}${output === null ? '' : frame(output)}`, 16, token),
-    right(bytes(transaction.bytes), 9),
+    right(transaction.bytes === 0 ? '' : bytes(transaction.bytes), 9),
     width >= 110 && transaction.landed !== null ? span(`  ${transaction.landed}`, 'label') : '',
   );
   return chosen ? inverted(spans) : spans;

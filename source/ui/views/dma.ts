@@ -47,11 +47,12 @@ function draw(scene: Scene, area: Area): Row[] {
 
 function title({ snapshot, selection }: Scene, transaction: Transaction, at: number, width: number): Row {
   const { device, bdf, type, address, bytes: size, timeNs, steps, id } = transaction;
-  const verb = type === 'read' ? 'reads' : 'writes';
+  const verb = type === null ? 'asks for' : type === 'read' ? 'reads' : 'writes';
+  const what = size === 0 ? '' : `${bytes(size)} at `;
   const left = row(
     span(` ${device}`, 'title'),
     span(device.includes(bdf) ? '' : ` ${bdf}`, 'label'),
-    ` ${verb} ${bytes(size)} at `,
+    ` ${verb} ${what}`,
     span(iova(address), 'text', { bold: true }),
     span(width < 72 ? '' : `   ${time(timeNs)}`, 'label'),
   );
@@ -105,6 +106,13 @@ function empty({ snapshot, selection, device }: Scene, { width }: Area): Row[] {
   ];
 }
 
+/** What a request wanted, as far as the source knows. */
+function askedFor({ type, bytes: size, address }: Transaction): string {
+  return [type ?? '', size === 0 ? '' : `of ${bytes(size)}`, `at ${iova(address)}`]
+    .filter((word) => word !== '')
+    .join(' ');
+}
+
 function inspect(scene: Scene, area: Area): Row[] {
   const transaction = chosenTransaction(scene);
   if (transaction === null) return [];
@@ -112,7 +120,7 @@ function inspect(scene: Scene, area: Area): Row[] {
   const line = (label: string, text: string, token: Token = 'text') =>
     rows.push(...labelled(label, text, 14, area.width - 2, token).map((each) => [span(' '), ...each]));
   line('device', `${transaction.device} ${transaction.bdf}`);
-  line('asked for', `${transaction.type} of ${bytes(transaction.bytes)} at ${iova(transaction.address)}`);
+  line('asked for', askedFor(transaction));
   line('outcome', transaction.outcome, transaction.outcome === 'blocked' ? 'blocked' : 'text');
   if (transaction.output !== null) line('landed at', frame(transaction.output));
   if (transaction.landed !== null)
