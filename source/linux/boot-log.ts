@@ -27,6 +27,14 @@ export function logTables(
   }
 }
 
+/** The line about interrupt remapping: its mode is the unit's to offer. */
+export function logInterruptRemapping(log: KernelLog, unit: Capabilities): void {
+  log.boot(
+    0.0591,
+    `DMAR-IR: Enabled IRQ remapping in ${unit.extendedInterruptMode ? 'x2apic' : 'xapic'} mode`,
+  );
+}
+
 /** Lines about the default domain; Linux prints them whether or not the IOMMU is used. */
 export function logPolicy(log: KernelLog, policy: Policy): void {
   const from = (byCommandLine: boolean) => (byCommandLine ? ' (set via kernel command line)' : '');
@@ -39,7 +47,8 @@ export function logPolicy(log: KernelLog, policy: Policy): void {
 }
 
 /** Lines about a unit that is put to use. */
-export function logUnit(log: KernelLog): void {
+export function logUnit(log: KernelLog, functions: readonly PciFunction[]): void {
+  if (functions.every((fn) => fn.reserved.length === 0)) log.boot(0.308, 'DMAR: No RMRR found');
   log.boot(0.3081, 'DMAR: No ATSR found');
   log.boot(0.3082, 'DMAR: No SATC found');
   log.boot(0.3083, 'DMAR: dmar0: Using Queued invalidation');

@@ -1,8 +1,9 @@
 /** What the kernel keeps of each device: its group, its driver, and the domain it is attached to. */
 import { bdf } from '../vtd/source-id.ts';
-import type { Domain } from './domain.ts';
+import { type Domain, FIRST_DID } from './domain.ts';
 import type { PciFunction } from './pci.ts';
 import type { DefaultType } from './policy.ts';
+import { KernelRefusal } from './refusal.ts';
 import type { UnitDriver } from './unit-driver.ts';
 
 /** `struct iommu_group` and `struct device` as far as they matter here. */
@@ -27,6 +28,7 @@ export const pciAddress = (sourceId: number): string => `0000:${bdf(sourceId)}`;
 export class DeviceTable {
   private readonly records = new Map<number, DeviceRecord>();
   private readonly driver: UnitDriver;
+  private readonly didsInUse = new Set<number>();
 
   constructor(driver: UnitDriver) {
     this.driver = driver;
@@ -61,6 +63,7 @@ export class DeviceTable {
   }
 
   attach(record: DeviceRecord, domain: Domain): void {
+    if (domain.type !== 'identity' && domain.users++ === 0) domain.did = this.takeDid();
     this.driver.attach(record.fn.sourceId, domain);
     record.attached = domain;
   }
@@ -68,8 +71,23 @@ export class DeviceTable {
   /** Leave a device without a domain: all its DMA is refused. */
   detach(record: DeviceRecord): void {
     if (record.attached === null) return;
-    if (record.attached.type !== 'identity') record.attached.flushQueue?.flush();
-    this.driver.detach(record.fn.sourceId, record.attached.did);
+    const domain = record.attached;
+    if (domain.type !== 'identity') domain.flushQueue?.flush();
+    this.driver.detach(record.fn.sourceId, domain.did);
     record.attached = null;
+    if (domain.type === 'identity' || --domain.users > 0) return;
+    this.didsInUse.delete(domain.did);
+    domain.did = 0;
+  }
+
+  /** The lowest domain id of the unit that is free: `domain_attach_iommu`. */
+  private takeDid(): number {
+    const { domains } = this.driver.unit.capabilities;
+    for (let did = FIRST_DID; did < domains; did++) {
+      if (this.didsInUse.has(did)) continue;
+      this.didsInUse.add(did);
+      return did;
+    }
+    throw new KernelRefusal('ENOSPC', `all ${domains} domain ids of the unit are in use`);
   }
 }

@@ -5,7 +5,7 @@ import { READ, WRITE } from '../vtd/paging-entry.ts';
 import type { BootSettings } from './boot-line.ts';
 import type { Clock } from './clock.ts';
 import type { CpuMeter } from './cpu-cost.ts';
-import { type Domain, FIRST_DID, identityDomain, type PagingDomain } from './domain.ts';
+import { type Domain, identityDomain, type PagingDomain } from './domain.ts';
 import { FlushQueue } from './flush-queue.ts';
 import { IovaAllocator } from './iova.ts';
 import type { PageFrames } from './page-frames.ts';
@@ -30,8 +30,6 @@ export type FactoryParts = {
 
 export class DomainFactory {
   private readonly parts: FactoryParts;
-  private nextDid = FIRST_DID;
-  private readonly freeDids: number[] = [];
 
   constructor(parts: FactoryParts) {
     this.parts = parts;
@@ -47,7 +45,10 @@ export class DomainFactory {
 
   /** A domain for the DMA API, with what firmware keeps using mapped 1:1 before any device is attached. */
   newDefault(fn: PciFunction, type: DefaultType): Domain {
-    if (type === 'identity') return identityDomain;
+    if (type === 'identity') {
+      if (this.parts.unit.capabilities.passThrough) return identityDomain;
+      throw new KernelRefusal('EOPNOTSUPP', 'the unit lacks ECAP.PT, so there is no identity domain');
+    }
     const regions = fn.reserved.map(({ start, end }) => ({ start, end: end + 1 }));
     const { unit, settings } = this.parts;
     const limit = Math.min(fn.dmaMask, 2 ** unit.capabilities.guestAddressWidth - 1);
@@ -77,12 +78,11 @@ export class DomainFactory {
     );
   }
 
-  /** Give back a domain's tables and id. No device may be attached to it any more. */
+  /** Give back a domain's tables. No device may be attached to it any more. */
   free(domain: Domain): void {
     if (domain.type === 'identity') return;
     domain.flushQueue?.flush();
     domain.table.free();
-    this.freeDids.push(domain.did);
   }
 
   private newPaging(
@@ -92,13 +92,10 @@ export class DomainFactory {
   ): PagingDomain {
     const { unit, memory, frames } = this.parts;
     const levels = unit.capabilities.largestAw + 2;
-    const did = this.freeDids.pop() ?? this.nextDid++;
-    if (did >= unit.capabilities.domains) {
-      throw new KernelRefusal('ENOSPC', `all ${unit.capabilities.domains} domain ids of the unit are in use`);
-    }
     return {
       type,
-      did,
+      did: 0,
+      users: 0,
       table: new SecondStageTable(memory, frames, levels, largestLeaf),
       iova,
       flushQueue: null,

@@ -9,7 +9,10 @@ export type IdentityDomain = { readonly type: 'identity'; readonly did: 1 };
 /** Translated by tables: for the kernel's DMA API, or for whoever owns the device. */
 export type PagingDomain = {
   type: 'DMA' | 'DMA-FQ' | 'unmanaged';
-  readonly did: number;
+  /** Taken when the first device is attached, given back with the last; 0 between. */
+  did: number;
+  /** Devices attached. */
+  users: number;
   readonly table: SecondStageTable;
   /** Null where the owner chooses addresses: unmanaged. */
   readonly iova: IovaAllocator | null;

@@ -5,7 +5,7 @@
 import type { Iommu } from '../vtd/iommu.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
 import { type BootSettings, readBootLine } from './boot-line.ts';
-import { logPolicy, logTables, logUnit } from './boot-log.ts';
+import { logInterruptRemapping, logPolicy, logTables, logUnit } from './boot-log.ts';
 import type { Clock } from './clock.ts';
 import { type CpuCost, CpuMeter, defaultCpuCost } from './cpu-cost.ts';
 import { type DeviceRecord, DeviceTable, pciAddress } from './device-table.ts';
@@ -65,12 +65,14 @@ export class Kernel {
   /** Fault interrupts handled. */
   faultInterrupts = 0;
   observer: KernelObserver | null = null;
+  private readonly unit: Iommu;
   private readonly driver: UnitDriver;
   private readonly devices: DeviceTable;
   private readonly meter: CpuMeter;
 
   constructor(hardware: Hardware, line: string, clock: Clock, options: KernelOptions = {}) {
     const { memory, unit, functions } = hardware;
+    this.unit = unit;
     this.settings = readBootLine(line);
     this.policy = decide(this.settings, options.build ?? defaultBuild, unit.capabilities.cachingMode);
     this.log = new KernelLog(clock);
@@ -85,8 +87,10 @@ export class Kernel {
     this.domains = new DomainFactory({ unit, memory, frames, driver, settings, clock, meter });
 
     logTables(this.log, settings, unit.capabilities, hardware.unitBase, functions);
-    driver.enableQueue(settings.interruptRemapping);
-    if (settings.interruptRemapping) this.log.boot(0.0591, 'DMAR-IR: Enabled IRQ remapping in x2apic mode');
+    // Interrupt remapping sets the queue up first; without it, DMA remapping does.
+    if (settings.interruptRemapping || this.policy.translation)
+      driver.enableQueue(settings.interruptRemapping);
+    if (settings.interruptRemapping) logInterruptRemapping(this.log, unit.capabilities);
     logPolicy(this.log, this.policy);
     if (this.policy.translation) this.startTranslation(functions);
     else for (const fn of functions) this.devices.add(fn, null);
@@ -146,7 +150,7 @@ export class Kernel {
 
   /** Give a claimed device an address space of its owner's. See vfio.ts. */
   attachUnmanaged(sourceId: number, largestLeaf: number): PagingDomain {
-    return attachUnmanaged(this.devices.of(sourceId), largestLeaf, this.devices, this.domains);
+    return attachUnmanaged(this.devices.of(sourceId), largestLeaf, this.devices, this.domains, this.driver);
   }
 
   /** Give a claimed device back. See vfio.ts. */
@@ -158,19 +162,23 @@ export class Kernel {
   private handleFaults(): void {
     this.faultInterrupts++;
     const { status, records } = this.driver.takeFaults();
-    const print = this.log.allows('dmar_fault');
-    if (print) this.say(faultStatusMessage(status));
+    const say = (text: string) => {
+      if (this.log.allows('dmar_fault')) this.say(text);
+    };
+    say(faultStatusMessage(status));
     for (const words of records) {
       const message = faultMessage(words);
-      if (print) this.say(message);
+      say(message);
       this.observer?.fault(words, message);
     }
+    // Linux asks its rate limit once more before it sees that no record is left.
+    this.log.allows('dmar_fault');
   }
 
   /** Set the unit up, attach every device to its default domain, and only then turn translation on. */
   private startTranslation(functions: readonly PciFunction[]): void {
     const { log, policy, driver, devices, domains } = this;
-    logUnit(log);
+    logUnit(log, functions);
     driver.setRoot();
     const groups = formGroups(functions);
     functions.forEach((fn, index) => {
@@ -178,7 +186,8 @@ export class Kernel {
       const record = devices.add(fn, group);
       log.boot(0.3121 + index * 0.0001, `pci ${pciAddress(fn.sourceId)}: Adding to iommu group ${group}`);
       const [first] = devices.groupOf(record);
-      record.defaultType = first.defaultType ?? defaultTypeFor(fn, policy);
+      record.defaultType =
+        first.defaultType ?? defaultTypeFor(fn, policy, this.unit.capabilities.passThrough);
       record.defaultDomain = first.defaultDomain ?? domains.newDefault(fn, record.defaultType);
       devices.attach(record, record.defaultDomain);
     });

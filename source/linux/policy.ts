@@ -54,7 +54,17 @@ function translationOf(settings: BootSettings, build: KernelBuild): Pick<Policy,
     : { translation: false, reason: 'no intel_iommu=on, and the kernel was not built with it on' };
 }
 
-/** The default domain of one device: `iommu_get_def_domain_type` and the rule for untrusted devices. */
-export function defaultTypeFor(device: { readonly untrusted: boolean }, policy: Policy): DefaultType {
-  return device.untrusted ? 'DMA' : policy.defaultType;
+/**
+ * The default domain of one device: `iommu_get_def_domain_type` and the rule for untrusted devices.
+ *
+ * @param passThrough ECAP.PT; since Linux 6.12 devices of a unit without it are translated
+ */
+export function defaultTypeFor(
+  device: { readonly untrusted: boolean },
+  policy: Policy,
+  passThrough: boolean,
+): DefaultType {
+  if (device.untrusted) return 'DMA';
+  if (policy.defaultType === 'identity' && !passThrough) return policy.strict ? 'DMA' : 'DMA-FQ';
+  return policy.defaultType;
 }

@@ -2,11 +2,14 @@
  * Devices lent to a user, such as the process of a virtual machine: `drivers/vfio/vfio_iommu_type1.c` and the
  * DMA ownership of `drivers/iommu/iommu.c`.
  */
+import { READ, WRITE } from '../vtd/paging-entry.ts';
 import { bdf } from '../vtd/source-id.ts';
 import { type DeviceRecord, type DeviceTable, pciAddress } from './device-table.ts';
 import type { PagingDomain } from './domain.ts';
 import type { DomainFactory } from './domain-factory.ts';
+import { PAGE } from './page-frames.ts';
 import { KernelRefusal } from './refusal.ts';
+import type { UnitDriver } from './unit-driver.ts';
 
 const NO_REMAPPING =
   'vfio_iommu_type1_attach_group: No interrupt remapping support.  Use the module param ' +
@@ -69,11 +72,22 @@ export function attachUnmanaged(
   largestLeaf: number,
   devices: DeviceTable,
   domains: DomainFactory,
+  driver: UnitDriver,
 ): PagingDomain {
   if (!record.claimed) throw new KernelRefusal('EINVAL', `${bdf(record.fn.sourceId)} is not claimed`);
   const domain = domains.newUnmanaged(largestLeaf);
   for (const member of devices.groupOf(record)) devices.attach(member, domain);
+  tryPages(domain, driver);
   return domain;
+}
+
+/** VFIO maps two pages and takes them back one by one, to see how the domain unmaps: `vfio_test_domain_fgsp`. */
+function tryPages({ table, did }: PagingDomain, driver: UnitDriver): void {
+  table.map(0, table.root, 2 * PAGE, READ | WRITE);
+  for (const iova of [0, PAGE]) {
+    const freedTables = table.unmap(iova, PAGE);
+    driver.flushPages(did, iova, 1, !freedTables);
+  }
 }
 
 /** Give up ownership: vfio-pci is unbound, and the default domain comes back. */

@@ -37,7 +37,7 @@ export function previewBoot(line: string, build: KernelBuild = defaultBuild): Bo
       return { name, lane: 'guest', domain: 'unmanaged', why: 'VFIO always translates' };
     }
     const untrusted = functions.find((fn) => fn.sourceId === sourceId)?.untrusted ?? false;
-    const domain = defaultTypeFor({ untrusted }, policy);
+    const domain = defaultTypeFor({ untrusted }, policy, true);
     const lane = domain === 'identity' ? 'passthrough' : 'translated';
     return { name, lane, domain, why: untrusted ? 'external: never passthrough' : whyDefault(domain) };
   });

@@ -27,6 +27,7 @@ export type Capabilities = Conditions & {
   readonly passThrough: boolean;
   readonly deviceTlb: boolean;
   readonly queuedInvalidation: boolean;
+  readonly extendedInterruptMode: boolean;
   readonly cachingMode: boolean;
   readonly writeBufferFlush: boolean;
   readonly readDraining: boolean;
@@ -83,6 +84,7 @@ export function capabilities({ cap, ecap, version, hostAddressWidth }: UnitDescr
     passThrough: e.PT === 1n,
     deviceTlb: e.DT === 1n,
     queuedInvalidation: e.QI === 1n,
+    extendedInterruptMode: e.EIM === 1n,
     cachingMode: c.CM === 1n,
     writeBufferFlush: c.RWBF === 1n,
     readDraining: c.DRD === 1n,

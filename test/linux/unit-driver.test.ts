@@ -27,11 +27,13 @@ function flush(preset: keyof typeof presets, iova: number, pages: number): strin
 }
 
 describe('the worked descriptors of the reference', () => {
-  test('attaching a device whose entry was not present invalidates nothing', () => {
+  test('attaching a device whose entry was not present invalidates nothing; VFIO then tries two pages', () => {
     const host = new Host(PASSTHROUGH);
     host.kernel.bindDriver(id('03:00.0'), null);
     host.kernel.claim(id('03:00.0'));
-    expect(host.during(() => host.kernel.attachUnmanaged(id('03:00.0'), 1))).toEqual([]);
+    const written = host.during(() => host.kernel.attachUnmanaged(id('03:00.0'), 1));
+    const domain = did(host, '03:00.0');
+    expect(written).toEqual([`iotlb ${domain}00f2 0x40`, `iotlb ${domain}00f2 0x1040`]);
   });
 
   test('mapping writes table entries and no descriptor', () => {
@@ -161,6 +163,11 @@ describe('what Linux wrote in the recorded runs', () => {
       const host = new Host(LAZY, recordedUnit);
       return everything(host, () => host.kernel.claim(id('03:00.0')));
     },
+    'on vfio-set-iommu': () => {
+      const host = new Host(LAZY, recordedUnit);
+      host.kernel.claim(id('03:00.0'));
+      return everything(host, () => host.kernel.attachUnmanaged(id('03:00.0'), 1));
+    },
     'on vfio-close': () => {
       const host = new Host(LAZY, recordedUnit);
       host.kernel.claim(id('03:00.0'));
@@ -204,6 +211,15 @@ describe('what Linux wrote in the recorded runs', () => {
   test('the first identity domain that VFIO finds has id 1, as recorded', () => {
     expect(actions['on-pt vfio-bind']()[0]).toBe('context 0x30000010031 0x0');
     expect(recorded['on-pt vfio-bind'][0]).toBe('context 0x4000010031 0x0');
+  });
+
+  test('a domain has an id only while a device is attached, and takes the lowest that is free', () => {
+    // Recorded: the device's own domain had id 7, and so had the domain that VFIO then gave it.
+    const host = new Host(LAZY, recordedUnit);
+    const before = did(host, '03:00.0');
+    host.kernel.claim(id('03:00.0'));
+    host.kernel.attachUnmanaged(id('03:00.0'), 1);
+    expect(did(host, '03:00.0')).toBe(before);
   });
 });
 
