@@ -200,4 +200,7 @@ export const registerLayouts: Readonly<Record<string, Layout>> = {
   FSTS: faultStatus,
   FECTL: eventControl,
   IQA: queueAddress,
+  IQERCD: queueError,
+  IVA: invalidateAddress,
+  IOTLB: iotlbCommand,
 };

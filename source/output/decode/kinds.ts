@@ -1,0 +1,78 @@
+/** Everything that can be decoded by its name. What a kind takes follows from its declared layout. */
+import { contextEntry } from '../../vtd/context-entry.ts';
+import { faultRecord } from '../../vtd/fault-record.ts';
+import { iotlbDescriptor } from '../../vtd/invalidation-descriptor.ts';
+import type { Layout } from '../../vtd/layout.ts';
+import { pagingEntryLayout, tableEntry } from '../../vtd/paging-entry.ts';
+import { registerLayouts } from '../../vtd/registers.ts';
+import { rootEntry } from '../../vtd/root-entry.ts';
+import type { Explanation, Subject } from './decoded.ts';
+import { anyDescriptorLayout, explainDescriptor } from './explain-descriptor.ts';
+import { explainContextEntry, explainPagingEntry, explainRootEntry } from './explain-entry.ts';
+import { explainFaultRecord } from './explain-fault.ts';
+import { explainRegister } from './explain-register.ts';
+
+export type Kind = {
+  readonly name: string;
+  /** `context-entry LO HI`. */
+  readonly usage: string;
+  readonly bits: number;
+  readonly hasLevel: boolean;
+  /** Values it takes, one for each 64 bits. */
+  readonly parameters: readonly string[];
+  /** How many of them must be given; the others are 0 if left out. */
+  readonly required: number;
+  layoutOf(lowest: number, level: number): Layout;
+  explain(subject: Subject): Explanation;
+};
+
+type Explain = Kind['explain'];
+const fieldsOnly: Explain = () => ({ means: [], ifReserved: 'they must be 0' });
+
+/** A format that is always the same. */
+const fixed = (name: string, layout: Layout, explain: Explain = fieldsOnly): Kind =>
+  kind(name, layout, () => layout, explain);
+
+function kind(
+  name: string,
+  { bits, ordered }: Layout,
+  layoutOf: Kind['layoutOf'],
+  explain: Explain,
+  hasLevel = false,
+): Kind {
+  const parameters =
+    bits <= 64
+      ? ['VALUE']
+      : bits === 128
+        ? ['LO', 'HI']
+        : Array.from({ length: bits / 64 }, (_, i) => `QW${i}`);
+  // A qword without any field, such as the upper one of a root entry, need not be typed.
+  const required = 1 + Math.floor(ordered[0].high / 64);
+  const words = parameters.map((parameter, i) => (i < required ? parameter : `[${parameter}]`));
+  const usage = [name, ...(hasLevel ? ['LEVEL'] : []), ...words].join(' ');
+  return { name, usage, bits, hasLevel, parameters, required, layoutOf, explain };
+}
+
+/** A new format is a line here; a new register one in `registerLayouts`. */
+export const kinds: readonly Kind[] = [
+  fixed('root-entry', rootEntry, explainRootEntry),
+  fixed('context-entry', contextEntry, explainContextEntry),
+  kind(
+    'paging-entry',
+    tableEntry,
+    (lowest, level) => pagingEntryLayout(level, lowest),
+    explainPagingEntry,
+    true,
+  ),
+  kind('descriptor', iotlbDescriptor, anyDescriptorLayout, explainDescriptor),
+  fixed('fault-record', faultRecord, explainFaultRecord),
+  ...Object.entries(registerLayouts).map(([name, layout]) =>
+    fixed(name, layout, (subject) => explainRegister(name, subject)),
+  ),
+];
+
+/** By name in upper or lower case; a register also as the specification writes it, `GSTS_REG`. */
+export function kindNamed(word: string): Kind | null {
+  const name = word.toLowerCase().replace(/_reg$/, '');
+  return kinds.find((candidate) => candidate.name.toLowerCase() === name) ?? null;
+}

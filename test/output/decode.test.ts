@@ -1,0 +1,233 @@
+import { describe, expect, test } from 'vitest';
+import { kinds } from '../../source/output/decode/kinds.ts';
+import { type Decoded, DecodeError, decode, decodedJson, decodedText } from '../../source/output/decode.ts';
+
+/** Words as a shell would split them, with the fields by name. */
+function decoded(line: string): Decoded & { values: Record<string, string> } {
+  const result = decode(line.split(' '));
+  return { ...result, values: Object.fromEntries(result.fields.map(({ name, value }) => [name, value])) };
+}
+
+describe('golden values', () => {
+  test.each([
+    ['root-entry 0x10303E001', { P: '1', CTP: '0x10303e000' }],
+    ['context-entry 0x10303F005 0x102', { P: '1', TT: '1', SSPTPTR: '0x10303f000', AW: '2', DID: '0x1' }],
+    ['context-entry 0x9 0x102', { P: '1', TT: '2', SSPTPTR: '0x0', AW: '2', DID: '0x1' }],
+    ['CAP 0x00D2008C40660462', { ND: '2', PLMR: '1', PHMR: '1', CM: '0', SAGAW: '4', MGAW: '38', ZLR: '1' }],
+    [
+      'CAP 0x00D2008C40660462',
+      { FRO: '0x40', SSLPS: '3', PSI: '1', NFR: '0x0', MAMV: '18', DWD: '1', DRD: '1' },
+    ],
+    [
+      'ECAP 0x0000000000F050DA',
+      { QI: '1', IR: '1', EIM: '1', PT: '1', SC: '1', C: '0', DT: '0', IRO: '0x50' },
+    ],
+    [
+      'CAP 0x01C0000C40660462',
+      { PSI: '0', MAMV: '0', SAGAW: '4', MGAW: '38', DWD: '1', DRD: '1', FS1GP: '1' },
+    ],
+    ['ECAP 0x0000019E2FF0505E', { DT: '1', MTS: '1', NEST: '1', PRS: '1', NWFS: '1', PSS: '19', PASID: '1' }],
+    ['CAP 0x00D2008C22260206', { ND: '6', SAGAW: '2', MGAW: '38', FRO: '0x22', CM: '0' }],
+    ['CAP 0x00D2008C22260286', { CM: '1' }],
+    ['ECAP 0x0000000000F00F5A', { IRO: '0xf', QI: '1', IR: '1', EIM: '1', PT: '1' }],
+    ['GSTS 0xc7000000', { TES: '1', RTPS: '1', QIES: '1', IRES: '1', IRTPS: '1', CFIS: '0', WBFS: '0' }],
+    ['fault-record 0xfffff000 0x8000000500000300', { F: '1', T1: '0', FR: '0x5', SID: '0x300' }],
+  ])('%s', (line, values) => {
+    expect(decoded(line).values).toMatchObject(values);
+  });
+});
+
+describe('sentences', () => {
+  test.each([
+    [
+      'root-entry 0x10303e001',
+      'The devices of this bus have their context entries in the table at 0x10303e000.',
+    ],
+    ['root-entry 0', 'Not present: requests of every device on this bus end in fault 0x01'],
+    [
+      'context-entry 0x2b6a001 0x202',
+      'This device is translated by tables at 0x2b6a000, 4 levels, domain 2.',
+    ],
+    ['context-entry 0x9 0x102', 'This device is in passthrough: its addresses are used unchanged; domain 1.'],
+    [
+      'context-entry 0xd 0x102',
+      'TT = 11b is reserved: on every unit a request through it ends in fault 0x03',
+    ],
+    [
+      'context-entry 0x10303f005 0x102',
+      'On skylake, qemu-39, qemu-48 a request through it ends in fault 0x03',
+    ],
+    ['context-entry 0x1001 0x101', 'tables of this width (AW 1) are not supported.'],
+    ['context-entry 0x9 0x101', 'in passthrough AW must be the largest width of the unit.'],
+    ['context-entry 0x2 0', 'Not present: requests of this device end in fault 0x02'],
+    ['context-entry 0x2 0', 'FPD is set'],
+    ['context-entry 0x1001 0x0', 'reserved address width 0'],
+    ['paging-entry 1 0x5003', 'Maps a page of 4 KiB at 0x5000, for reading and writing.'],
+    ['paging-entry 2 0x40000083', 'Maps a page of 2 MiB at 0x40000000'],
+    ['paging-entry 3 0x40000081', 'Maps a page of 1 GiB at 0x40000000, for reading only.'],
+    ['paging-entry 3 0x40000081', 'A write ends in fault 0x05 (no write permission).'],
+    ['paging-entry 3 0x5002', 'Points to the table of level 2 (PD) at 0x5000, for writing only.'],
+    ['paging-entry 5 0x5003', 'Entry of level 5 (PML5). Points to the table of level 4 (PML4)'],
+    ['paging-entry 1 0', 'Not present: a read ends in fault 0x06'],
+    ['CAP 0x00d2008c40660462', '256 domains; 1 fault record at 0x400.'],
+    ['CAP 0x00d2008c222f0606', 'Second-stage tables of 3 levels (39 bits) and 4 levels (48 bits)'],
+    ['CAP 0x00d2008c22260286', 'Caching mode: a new mapping needs an invalidation, too.'],
+    ['CAP 0x17', 'ND = 7 is reserved.'],
+    [
+      'ECAP 0xf050da',
+      'Has queued invalidation, interrupt remapping, x2APIC interrupt mode, pass-through and snoop',
+    ],
+    ['ECAP 0', 'Without PT there is no passthrough in hardware'],
+    ['GSTS 0xc7000000', 'DMA remapping is on: every request is looked up in the tables.'],
+    ['gsts_reg 0', 'DMA remapping is off: requests reach memory with their addresses unchanged.'],
+    ['RTADDR 0x10000', 'The root table lies at 0x10000, in legacy mode.'],
+    ['RTADDR 0x10400', 'in scalable mode.'],
+    ['RTADDR 0x10800', 'The table mode is reserved: requests end in fault 0x30'],
+    ['RTADDR 0x10c00', 'Every DMA is refused (abort-DMA mode).'],
+    ['CCMD 0xe000000003000005', 'Asked for: 03:00.0, function mask 0.'],
+    ['CCMD 0x0800000000000000', 'Carried out: everything.'],
+    ['FSTS 0x3', 'At least one more fault found no free record and is lost.'],
+    ['FSTS 0x10', 'The invalidation queue stopped at a descriptor'],
+    ['FSTS 0', 'No fault and no error is pending.'],
+    ['FECTL 0xc0000000', 'One is waiting to be sent.'],
+    ['IQA 0x5000', 'The invalidation queue lies at 0x5000 and has 256 descriptors of 128 bits.'],
+    ['IQA 0x5801', 'has 256 descriptors of 256 bits.'],
+    ['IQERCD 0x3', 'The queue stopped: descriptor of an invalid type.'],
+    ['IQERCD 0x30000000000', '03:00.0 did not answer a device-TLB invalidation in time.'],
+    ['IVA 0xffffc042', 'the 4 pages from 0xffffc000 to 0xffffffff.'],
+    ['IVA 0x3f', 'drops all pages.'],
+    ['IOTLB 0xb003000500000000', 'Asked for: the pages of IVA in domain 5.'],
+    [
+      'fault-record 0xfffff000 0x8000000500000300',
+      'The write of 03:00.0 at 0xfffff000 was refused: no write',
+    ],
+    [
+      'fault-record 0xfffff000 0x8000000500000300',
+      'Linux prints: DMAR: [DMA Write NO_PASID] Request device [03:00.0] fault addr 0xfffff000 [fault reason 0x05]',
+    ],
+    ['fault-record 0x1000 0xd000000600000300', 'The translation request of 03:00.0'],
+    ['fault-record 0x2e000000000000 0x8000002200000300', 'The interrupt request of 03:00.0 with index 0x2e'],
+    ['fault-record 0x1000 0x500000300', 'Free: it holds no fault'],
+  ])('%s: %s', (line, sentence) => {
+    expect(decoded(line).means.join('\n')).toContain(sentence);
+  });
+});
+
+describe('descriptors find their type and say what they drop', () => {
+  test.each([
+    ['0x11 0', 'Drops every entry of the context cache.'],
+    ['0x50021 0', 'Drops the context-cache entries of domain 5.'],
+    ['0x0000030000050031 0', 'Drops the context-cache entry of 03:00.0, which was in domain 5.'],
+    ['0x0003030000050031 0', '03:00.0, all functions,'],
+    ['0xD2 0', 'Drops every translation from the IOTLB'],
+    ['0xD2 0', 'Before it completes, reads and writes in flight are finished.'],
+    ['0x00000000000500E2 0', 'Drops every translation of domain 5 from the IOTLB.'],
+    ['0x00000000000500F2 0x00000000FFFFF040', 'the page from 0xfffff000 to 0xffffffff in domain 5.'],
+    ['0x00000000000500F2 0x00000000FFFFC042', 'the 4 pages from 0xffffc000 to 0xffffffff in domain 5.'],
+    ['0x500F2 0xFFFFC042', 'Only last-level entries changed (IH)'],
+    ['0x500F2 0xFFFFD042', 'not aligned to that many pages'],
+    ['0x500F2 0x13', 'On skylake, qemu-39, qemu-48 the queue stops at it'],
+    ['0x0000000200000025 0x1234', 'it writes 0x2 to 0x1234.'],
+    ['0x55 0', 'it raises an invalidation-completion interrupt.'],
+    ['0x5 0', 'It tells nobody that it is done'],
+    ['0x04 0', 'Drops every entry of the interrupt-entry cache.'],
+    ['0x500000014 0', 'Drops entry 0x5 of the interrupt-entry cache.'],
+    ['0x510000014 0', 'Drops the 4 entries from 0x4 on'],
+    ['0x1 0', 'Granularity 0 is reserved'],
+    ['0x2 0', 'Granularity 0 is reserved'],
+    ['0x3 0', 'Drops translations that a device keeps in its own TLB.'],
+    ['0x7 0', 'Belongs to scalable mode'],
+    ['0x0 0', 'There is no such type: the queue stops at it (IQE: descriptor of an invalid type).'],
+    ['0x201 0', 'There is no such type'],
+    [
+      '0x11 0x1',
+      'on skylake, qemu-39, qemu-48 the queue stops at it (IQE: reserved field set in a descriptor).',
+    ],
+  ])('%s: %s', (values, sentence) => {
+    expect(decoded(`descriptor ${values}`).means.join('\n')).toContain(sentence);
+  });
+});
+
+describe('reserved bits', () => {
+  test('are listed with the units on which they are reserved', () => {
+    const { reserved, means } = decoded('context-entry 0x8800000801 0xff1000202');
+    expect(reserved).toEqual([
+      { bits: '127:88', value: '0xff1', units: ['skylake', 'qemu-39', 'qemu-48'] },
+      { bits: '47:39', value: '0x1', units: ['skylake', 'qemu-39'] },
+      { bits: '11:4', value: '0x80', units: ['skylake', 'qemu-39', 'qemu-48'] },
+    ]);
+    expect(means).toContain(
+      'Reserved bits 127:88, 11:4 set: on skylake, qemu-39, qemu-48 a request through it ends in fault 0x0b ' +
+        '(reserved bits set in the context entry).',
+    );
+  });
+
+  test('of a domain id depend on the width that the unit has', () => {
+    expect(decoded('context-entry 0x1001 0x10002').reserved).toEqual([
+      { bits: '87:80', value: '0x1', units: ['skylake'] },
+    ]);
+  });
+
+  test('do not matter in an entry that is not present', () => {
+    const { means } = decoded('root-entry 0x2');
+    expect(means.at(-1)).toContain('they do not matter while the entry is not present');
+  });
+
+  test('stand between the fields of the text', () => {
+    expect(decodedText(decoded('paging-entry 4 0x2083'))).toContain(
+      '  7      reserved  0x1     reserved on skylake, qemu-39, qemu-48\n',
+    );
+  });
+});
+
+test('what all kinds have in common', () => {
+  for (const { name, parameters, hasLevel } of kinds) {
+    const result = decode([name, ...(hasLevel ? ['1'] : []), ...parameters.map(() => '0x0')]);
+    expect(result).toMatchObject({ kind: name, reserved: [] });
+    expect(result.source).toMatch(/^VT-d chapter/);
+    expect(result.means, name).not.toEqual([]);
+  }
+});
+
+test('one quoted argument is the same as several, and case does not matter', () => {
+  const expected = decode(['context-entry', '0x2b6a001', '0x202']);
+  expect(decode(['Context-Entry 0x2B6A001 0x202'])).toEqual(expected);
+});
+
+test('the JSON has all of it', () => {
+  const result = decode(['GSTS', '0xc7000000']);
+  expect(JSON.parse(decodedJson(result))).toEqual({ schema: 1, ...result });
+});
+
+describe('what cannot be decoded is refused with what was expected', () => {
+  test.each([
+    [[], 'got nothing'],
+    [['contex-entry', '0x1', '0x2'], 'got "contex-entry 0x1 0x2". Did you mean context-entry?'],
+    [['GSTA', '0x1'], 'Did you mean GSTS?'],
+    [['0x2b6a001', '0x202'], 'got "0x2b6a001 0x202". What kind of value is it?'],
+    [['nonsense that is long'], 'got "nonsense that is long"\nIt knows:\n  root-entry LO [HI]'],
+    [['context-entry', '0x1'], 'expected context-entry LO HI, got "context-entry 0x1"'],
+    [['context-entry'], 'expected context-entry LO HI, got "context-entry"'],
+    [['GSTS', '0x1', '0x2'], 'expected GSTS VALUE, got "GSTS 0x1 0x2"'],
+    [['paging-entry', '0x3'], 'expected paging-entry LEVEL VALUE'],
+    [['paging-entry'], 'expected paging-entry LEVEL VALUE'],
+    [['paging-entry', '6', '0x3'], 'expected a LEVEL from 1 (the last) to 5, got "6"'],
+    [['context-entry', '102', '0x1'], 'got "102". Did you mean 0x102?'],
+    [['context-entry', '-1', '0x1'], 'expected LO as a hexadecimal value such as 0x2b6a001, got "-1"'],
+    [['GSTS', '0x100000000'], 'expected VALUE of at most 32 bits, got "0x100000000"'],
+    [['CAP', '0x10000000000000000'], 'expected VALUE of at most 64 bits'],
+    [['CAP', `0x${'f'.repeat(9999)}`], '… (10001 characters)'],
+    [['a\u001b[31m\u202e'], 'got "a\\x1b[31m\\u202e"'],
+  ])('%j: %s', (words, message) => {
+    expect(() => decode(words)).toThrow(DecodeError);
+    expect(() => decode(words)).toThrow(message);
+  });
+
+  test('the list names every kind', () => {
+    for (const { usage } of kinds) expect(() => decode(['?'])).toThrow(`\n  ${usage}\n`);
+  });
+});
+
+test('zeros in front do not count', () => {
+  expect(decode(['GSTS', `0x${'0'.repeat(40)}c7000000`]).raw).toEqual(['0xc7000000']);
+});
