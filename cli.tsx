@@ -6,10 +6,12 @@ import { CommanderError, InvalidArgumentError, Option, Command as Program } from
 import type { Command } from './source/commands/command.ts';
 import { parseDuration } from './source/commands/duration.ts';
 import { parseCommand, parseCommands, unexpected } from './source/commands/parse.ts';
+import { printable } from './source/commands/printable.ts';
 import { defaultBuild } from './source/linux/policy.ts';
 import type { MachineOptions } from './source/machine/machine.ts';
 import { deviceModels } from './source/machine/topology.ts';
 import { csvHeader, csvRows } from './source/output/csv.ts';
+import { DecodeError, decode, decodedJson, decodedText } from './source/output/decode.ts';
 import type { Report } from './source/output/report.ts';
 import { runHeadless } from './source/output/run.ts';
 import { openTrace } from './source/sources/qemu-trace/open-trace.ts';
@@ -196,7 +198,7 @@ function buildProgram(): Program {
     .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
-      outputError: (text, write) => write(`dmascope: ${printable(text.replace(/^error: /, ''))}`),
+      outputError: (text, write) => write(`dmascope: ${printableLines(text.replace(/^error: /, ''))}`),
     });
   withScreenOptions(withMachineOptions(program)).action(async (flags: MachineFlags & ScreenFlags) => {
     // Not being a terminal means a report is wanted, not a screen.
@@ -218,6 +220,16 @@ function buildProgram(): Program {
     .description('the same dashboard on a recorded QEMU trace of a real Linux')
     .argument('<file>', 'a trace, plain or gzip');
   withScreenOptions(replayCommand).addOption(format('json')).action(replay);
+  program
+    .command('decode')
+    .description('explain a raw entry, register, descriptor, fault record or kernel message')
+    // Optional, so that without words decode() itself says what there is.
+    .argument('[words...]', 'such as context-entry 0x2b6a001 0x202, or a kernel message in quotes')
+    .addOption(format('text', 'json').default('text'))
+    .action((words: string[], flags: { format: 'text' | 'json' }) => {
+      const decoded = decode(words);
+      process.stdout.write(flags.format === 'json' ? decodedJson(decoded) : decodedText(decoded));
+    });
   return program;
 }
 
@@ -230,7 +242,7 @@ function checkCommandWord(program: Program, word: string | undefined): void {
 
 function fail(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_ERROR;
-  if (error instanceof TraceError) {
+  if (error instanceof TraceError || error instanceof DecodeError) {
     process.stderr.write(`dmascope: ${error.message}\n`);
     return USAGE_ERROR;
   }
@@ -242,8 +254,7 @@ function fail(error: unknown): number {
 }
 
 /** Words of the command line come back in messages, but never their control characters. */
-const printable = (text: string): string =>
-  text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '\uFFFD');
+const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');
 
 const shellWord = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

@@ -6,6 +6,7 @@ import { hexOf, parseHalves } from '../vtd/bits.ts';
 import { bdf, parseBdf } from '../vtd/source-id.ts';
 import type { Command, CommandName, DeviceTarget } from './command.ts';
 import { durationText, parseDuration } from './duration.ts';
+import { quoted } from './printable.ts';
 
 export type Parsed =
   | { readonly ok: true; readonly command: Command }
@@ -239,10 +240,4 @@ function atMost(words: readonly string[], count: number, example: string): void 
       `expected no more than "${example}" has, got also ${quoted(words.slice(count).join(' '))}`,
     );
   }
-}
-
-/** Text from outside as part of a message: in quotes, cut, without control characters. */
-function quoted(text: string): string {
-  const clean = text.replace(CONTROL, '\uFFFD');
-  return `"${clean.length > 60 ? `${clean.slice(0, 57)}…` : clean}"`;
 }

@@ -2,13 +2,14 @@
  * `dmascope decode`: a raw entry, register, descriptor, fault record or kernel message in words, without a
  * simulation.
  */
+
+import { quoted } from '../commands/printable.ts';
 import { nearest } from '../linux/nearest.ts';
 import { bigToWords } from '../vtd/bits.ts';
 import { type Decoded, DecodeError } from './decode/decoded.ts';
 import { decodeFields } from './decode/fields.ts';
 import { decodeMessage, messageForms } from './decode/kernel-message.ts';
 import { type Kind, kindNamed, kinds } from './decode/kinds.ts';
-import { quoted } from './decode/printable.ts';
 import { readLevel, readValue } from './decode/read-value.ts';
 import { reservedBits, reservedSentences } from './decode/reserved.ts';
 

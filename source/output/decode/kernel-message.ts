@@ -1,4 +1,6 @@
 /** Kernel messages about faults, in every form that Linux has printed them: `drivers/iommu/intel/dmar.c`. */
+
+import { printable, quoted } from '../../commands/printable.ts';
 import { bigToWords } from '../../vtd/bits.ts';
 import { faultStatus } from '../../vtd/registers.ts';
 import { bdf, sourceId } from '../../vtd/source-id.ts';
@@ -7,7 +9,6 @@ import { type Decoded, type DecodedField, DecodeError } from './decoded.ts';
 import { describeFault, hiddenRequest } from './explain-fault.ts';
 import { explainFaultStatus } from './explain-register.ts';
 import { decodeFields } from './fields.ts';
-import { printable, quoted } from './printable.ts';
 
 export const messageForms: readonly string[] = [
   "'DMAR: [DMA Write NO_PASID] Request device [03:00.0] fault addr 0xfffff000 [fault reason 0x05] …'",

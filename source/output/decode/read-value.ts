@@ -1,6 +1,7 @@
 /** Raw values as they are typed: hexadecimal, as dumps and logs have them. */
+
+import { quoted } from '../../commands/printable.ts';
 import { DecodeError } from './decoded.ts';
-import { quoted } from './printable.ts';
 
 /**
  * A value of so many bits.

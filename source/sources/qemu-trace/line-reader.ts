@@ -1,9 +1,11 @@
 /** Lines of a trace, one after the other, to entries. */
+
+import { firstUnprintable, quoted } from '../../commands/printable.ts';
 import type { Entry, TraceEvent } from './event.ts';
 import { events } from './event-table.ts';
 import { type Phase, parsePhase } from './phase.ts';
 import { parseQemuCommand, type QemuCommand } from './qemu-command.ts';
-import { firstUnprintable, quoted, TraceError } from './trace-error.ts';
+import { TraceError } from './trace-error.ts';
 
 const LINE = /^\d{1,10}@(\d{1,10})\.(\d{6}):(vtd_\w+)(?: (.*))?$/;
 const expected = 'expected PROCESS@SECONDS.MICROSECONDS:vtd_EVENT … or a comment with #';
@@ -84,7 +86,7 @@ export class TraceReader {
 
   private event(text: string): void {
     const match = LINE.exec(text);
-    if (match === null) throw this.error(`${expected}, got ${quoted(text)}${advice(text)}`);
+    if (match === null) throw this.error(`${expected}, got ${quoted(text, 'an empty line')}${advice(text)}`);
     const [, seconds, microseconds, name, rest = ''] = match;
     const timeNs = this.timeOf(Number(seconds), Number(microseconds));
     if (timeNs < this.lastNs - BACKWARDS_NS) {

@@ -1,10 +1,10 @@
 /** A whole trace in memory. */
 import { basename } from 'node:path';
+import { printable } from '../../commands/printable.ts';
 import type { Entry } from './event.ts';
 import { TraceReader } from './line-reader.ts';
 import type { QemuCommand } from './qemu-command.ts';
 import { readText } from './read-text.ts';
-import { printable } from './trace-error.ts';
 
 export type Trace = {
   /** Name of the file, without folders, printable. */
