@@ -1,7 +1,6 @@
 /**
  * The command line of dmascope. Exit codes: 0 done, 1 unexpected error, 2 wrong usage or unreadable input.
  */
-import process from 'node:process';
 import { CommanderError, InvalidArgumentError, Option, Command as Program } from 'commander';
 import type { Command } from './source/commands/command.ts';
 import { parseDuration } from './source/commands/duration.ts';

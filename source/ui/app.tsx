@@ -79,16 +79,19 @@ export function App({ source, first, depth, tools = realTools, onErase, onQuit, 
   const { stdout } = useStdout();
   const afterResize = useEffectEvent(repaint);
   useEffect(() => {
-    // The terminal's own event, not the size: a window may be back at its old size before anything was drawn.
+    // The signal, not only the event or the size: a window that is back at its old size when Node looks has
+    // changed for the terminal all the same.
     let timer: NodeJS.Timeout | undefined;
     const onResize = () => {
       clearTimeout(timer);
       timer = setTimeout(afterResize, settledMs);
     };
     stdout.on('resize', onResize);
+    process.on('SIGWINCH', onResize);
     return () => {
       clearTimeout(timer);
       stdout.off('resize', onResize);
+      process.off('SIGWINCH', onResize);
     };
   }, [stdout]);
 
