@@ -181,6 +181,9 @@ function whatBecameOf(
   corruptedBefore: number,
 ): string {
   if (made === undefined) return `${name} did nothing.`;
+  if (made.outcome === 'blocked' && made.fault === 0) {
+    return `Refused, but not by the IOMMU, which is off: only interrupts go to ${made.address}.`;
+  }
   if (made.outcome === 'blocked') {
     const code = `0x${made.fault.toString(16).padStart(2, '0')}`;
     return `Blocked: fault ${code}, ${faultReason(made.fault).meaning}. Nothing was ${type === 'write' ? 'written' : 'read'}.`;

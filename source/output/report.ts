@@ -20,35 +20,10 @@ export function report({ simulation, bootOptions }: Session) {
       invalidations: { ...unit.invalidator.counts },
     },
     devices: machine.devices.map((device, index) => {
-      const {
-        name,
-        bdf,
-        group,
-        owner,
-        driver,
-        defaultDomain,
-        attachedDomain,
-        did,
-        pageBytes,
-        emulated,
-        untrusted,
-      } = deviceIdentity(simulation, device);
+      // What a machine-readable report leaves out: words for people, and what follows from the domain.
+      const { description: _, lane: __, ...identity } = deviceIdentity(simulation, device);
       const { requests, bytes, ...counts } = simulation.countsOf(index);
-      return {
-        name,
-        bdf,
-        group,
-        owner,
-        driver,
-        defaultDomain,
-        attachedDomain,
-        did,
-        pageBytes,
-        emulated,
-        untrusted,
-        dma: { requests, bytes },
-        ...counts,
-      };
+      return { ...identity, dma: { requests, bytes }, ...counts };
     }),
     faults: journal.faults.map(faultLine),
     dmesg: kernel.log.lines.slice(),

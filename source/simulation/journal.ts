@@ -117,6 +117,7 @@ export class Journal implements DmaObserver, KernelObserver {
 
   blocked(record: DmaRecord, recorded: boolean): void {
     const { name, sourceId } = record.device.model;
+    if (record.fault === 0) return this.unsupported(record);
     const entry: FaultEntry = {
       timeNs: this.now(),
       device: name,
@@ -146,6 +147,23 @@ export class Journal implements DmaObserver, KernelObserver {
       bytes: record.bytes,
       device: name,
       transaction: group.transaction,
+    });
+  }
+
+  /** Refused by the root complex, not by the IOMMU: only interrupts may go to 0xfeex_xxxx. */
+  private unsupported(record: DmaRecord): void {
+    const { name } = record.device.model;
+    if (!this.detail && !this.isDue(`unsupported ${name}`)) return;
+    this.add({
+      kind: 'dma',
+      actor: name,
+      verb: typeOf(record),
+      object: `addr ${padded(addressText(record))}`,
+      how: 'unsupported',
+      result: 'no memory there, only interrupts',
+      bytes: record.bytes,
+      device: name,
+      transaction: this.keep(this.withSteps(record)).id,
     });
   }
 

@@ -1,4 +1,5 @@
 /** A simulation as a snapshot. */
+
 import type { Device } from '../machine/device.ts';
 import { hexOf } from '../vtd/bits.ts';
 import { namedCounts } from '../vtd/counters.ts';
@@ -6,13 +7,13 @@ import type { Iommu } from '../vtd/iommu.ts';
 import { leafBytes } from '../vtd/iotlb.ts';
 import { Global, Offset } from '../vtd/registers.ts';
 import { bdf } from '../vtd/source-id.ts';
+import { laneOf } from './lane.ts';
 import type { Simulation } from './simulation.ts';
 import type {
   DeviceState,
   DomainType,
   FaultRegisters,
   Focus,
-  Lane,
   Notice,
   RunState,
   Snapshot,
@@ -118,24 +119,13 @@ export function deviceIdentity(
     driver: record.driver,
     defaultDomain: record.defaultType ?? 'none',
     attachedDomain,
-    lane: laneOf(attachedDomain),
+    lane: laneOf[attachedDomain],
     did: attached?.did ?? null,
     pageBytes: attached === null || attached.type === 'identity' ? null : largestPage(attached.table.leaves),
     emulated: device.emulated,
     untrusted: record.fn.untrusted,
   };
 }
-
-const lanes: Readonly<Record<DomainType, Lane>> = {
-  none: 'off',
-  identity: 'passthrough',
-  DMA: 'translated',
-  'DMA-FQ': 'translated',
-  unmanaged: 'guest',
-  blocked: 'blocked',
-};
-
-const laneOf = (domain: DomainType): Lane => lanes[domain];
 
 function largestPage(leaves: readonly number[]): number | null {
   for (let level = leaves.length - 1; level >= 1; level--) if (leaves[level] > 0) return leafBytes(level);

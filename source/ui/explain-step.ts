@@ -316,6 +316,11 @@ export function explainEnd(request: Transaction): Explained {
   const cost = `It cost ${reads === 0 ? 'no memory read' : plural(reads, 'memory read')} before the access itself.`;
   const done = type === 'write' ? 'written' : 'read';
   const where = landed === null ? '' : `: ${landed}`;
+  if (outcome === 'blocked' && request.fault === 0) {
+    const why =
+      'There is no memory at 0xfeex_xxxx, only interrupts, and the IOMMU is off: the request is unsupported.';
+    return { ...nothing, label: 'memory', value: 'unsupported', meaning: 'no memory there', why };
+  }
   if (outcome === 'blocked') {
     const { meaning } = faultReason(request.fault);
     return {

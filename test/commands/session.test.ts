@@ -21,6 +21,13 @@ describe('what comes of a command', () => {
     expect(type(run, text)).toMatchObject({ ok: false, text: expect.stringMatching(reason) });
   });
 
+  test('with the IOMMU off a read of 0xfeex_xxxx is unsupported, and no fault of the IOMMU', () => {
+    const run = session('');
+    expect(type(run, 'dma nic0 read 0xfee00000 4').text).toMatch(/^Refused, but not by the IOMMU/);
+    expect(run.simulation.journal.faults).toEqual([]);
+    expect(run.simulation.journal.events.at(-1)).toMatchObject({ kind: 'dma', how: 'unsupported' });
+  });
+
   test('a refused command leaves every device with its owner and its domain', () => {
     fc.assert(
       fc.property(

@@ -1,21 +1,13 @@
 /** What is known about one device at a moment of a recording, put together from what came before. */
 import type { DefaultType } from '../../linux/policy.ts';
-import type { DeviceState, DomainType, Lane } from '../../simulation/snapshot.ts';
+import { laneOf } from '../../simulation/lane.ts';
+import type { DeviceState, DomainType } from '../../simulation/snapshot.ts';
 import { bigToWords } from '../../vtd/bits.ts';
 import { contextEntry, TranslationType } from '../../vtd/context-entry.ts';
 import type { TraceDevice } from './devices.ts';
 import type { TraceEvent } from './event.ts';
 import type { Phase } from './phase.ts';
 import { deviceCounts, Tally } from './tally.ts';
-
-const lanes: Readonly<Record<DomainType, Lane>> = {
-  none: 'off',
-  identity: 'passthrough',
-  DMA: 'translated',
-  'DMA-FQ': 'translated',
-  unmanaged: 'guest',
-  blocked: 'blocked',
-};
 
 const SILENT = 'in pass-through QEMU leads its DMA around the unit: no line shows it';
 
@@ -106,7 +98,7 @@ export class DeviceFold {
   state(translation: boolean, rates: DeviceState['rates']): DeviceState {
     const { name, bdf, description, group } = this.device;
     const attachedDomain = translation ? this.attached() : 'none';
-    const lane = lanes[attachedDomain];
+    const lane = laneOf[attachedDomain];
     const known = attachedDomain !== 'none' && attachedDomain !== 'blocked';
     return {
       name,

@@ -1,5 +1,6 @@
 /** Faults of a recording: one by one, in groups, in the registers, and in the kernel log. */
 import { faultMessage, faultStatusMessage } from '../../linux/messages.ts';
+import type { FaultEntry } from '../../simulation/journal.ts';
 import type { FaultGroup, FaultRegisters } from '../../simulation/snapshot.ts';
 import { bigToWords } from '../../vtd/bits.ts';
 import { faultRecord } from '../../vtd/fault-record.ts';
@@ -11,30 +12,19 @@ import { isInterruptFault, recordReason } from './tally.ts';
 /** More single faults than this are counted, not kept. */
 const FAULTS = 10_000;
 
-export type TraceFault = {
-  readonly timeNs: number;
-  readonly device: string;
-  readonly bdf: string;
-  readonly type: 'read' | 'write';
-  readonly address: string;
-  readonly reason: number;
-  /** What Linux printed about it; null if no record was made of it. */
-  dmesg: string | null;
-};
-
 type Group = { -readonly [K in keyof FaultGroup]: FaultGroup[K] };
 
-type Record = { readonly words: readonly number[]; readonly fault: TraceFault; readonly group: Group };
+type Record = { readonly words: readonly number[]; readonly fault: FaultEntry; readonly group: Group };
 
 /** All fault recording registers lie above this, and end with the word that holds F. */
 const LOWEST_RECORD = 0x100;
 const CLEAR_F = 0x8000_0000;
 
 export class FaultFold {
-  readonly faults: TraceFault[] = [];
+  readonly faults: FaultEntry[] = [];
   readonly groups = new Map<string, Group>();
   readonly dmesg: string[] = [];
-  private last: { readonly fault: TraceFault; readonly group: Group } | null = null;
+  private last: { readonly fault: FaultEntry; readonly group: Group } | null = null;
   /** Records that Linux has not cleared yet; null for a fault of an interrupt. */
   private readonly unread: (Record | null)[] = [];
   private records = 1;
@@ -44,7 +34,7 @@ export class FaultFold {
   private interrupts = 0;
 
   fault(event: Extract<TraceEvent, { kind: 'fault' }>, timeNs: number, device: string): Group {
-    const fault: TraceFault = {
+    const fault: FaultEntry = {
       timeNs,
       device,
       bdf: bdf(event.sourceId),
@@ -122,7 +112,7 @@ export class FaultFold {
     this.dmesg.push(`[${(timeNs / 1e9).toFixed(6).padStart(12)}] ${text}`);
   }
 
-  private groupOf({ timeNs, device, bdf, type, address, reason }: TraceFault): Group {
+  private groupOf({ timeNs, device, bdf, type, address, reason }: FaultEntry): Group {
     const page = `0x${(BigInt(address) & ~0xfffn).toString(16)}`;
     const key = `${bdf} ${type} ${page} ${reason}`;
     let group = this.groups.get(key);
