@@ -1,11 +1,22 @@
 /**
- * The command line of dmascope. Exit codes: 0 done, 1 unexpected error, 2 wrong usage or unreadable input.
+ * The command line of dmascope. Exit codes: 0 done, 1 unexpected error, 2 wrong usage or unreadable input,
+ * 3 an expectation failed.
  */
+import { readFileSync } from 'node:fs';
 import { CommanderError, InvalidArgumentError, Option, Command as Program } from 'commander';
 import type { Command } from './source/commands/command.ts';
 import { parseDuration } from './source/commands/duration.ts';
 import { parseCommand, parseCommands, unexpected } from './source/commands/parse.ts';
 import { printable } from './source/commands/printable.ts';
+import {
+  compare,
+  differenceText,
+  expectationsOf,
+  MalformedCase,
+  readCases,
+  runCases,
+  UnsupportedCase,
+} from './source/conformance/index.ts';
 import { defaultBuild } from './source/linux/policy.ts';
 import type { MachineOptions } from './source/machine/machine.ts';
 import { deviceModels } from './source/machine/topology.ts';
@@ -25,6 +36,15 @@ import { startDashboard, themeNames, viewNames } from './source/ui/start.tsx';
 
 const DEFAULT_BOOT = 'intel_iommu=on iommu=pt';
 const USAGE_ERROR = 2;
+const EXPECTATION_FAILED = 3;
+
+const EXAMPLES = `
+Examples:
+  dmascope                                                   the dashboard; ? shows its keys
+  dmascope --boot "intel_iommu=on iommu.strict=1" --paused
+  dmascope run --boot "iommu=on" --exec "dma nic0 write 0x1000000 64"
+  dmascope replay recording.trace.gz
+  dmascope decode context-entry 0x2b6a001 0x202`;
 
 type MachineFlags = {
   readonly boot?: string;
@@ -102,6 +122,30 @@ async function replay(file: string, flags: ScreenFlags & { format?: 'json' }): P
   }
   await show(await openTrace(file, { speed: flags.speed, paused: flags.paused === true }), flags);
 }
+
+function conform(path: string, { expect }: { readonly expect?: boolean }): void {
+  const file = readCases(readInput(path));
+  const results = runCases(file);
+  process.stdout.write(`${JSON.stringify(results)}\n`);
+  if (expect !== true) return;
+  const differences = compare(results, expectationsOf(file));
+  for (const difference of differences) process.stderr.write(`dmascope: ${differenceText(difference)}\n`);
+  if (differences.length > 0) process.exitCode = EXPECTATION_FAILED;
+}
+
+/** The text of a file; one that cannot be read is wrong usage. */
+function readInput(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UnreadableInput(`cannot read ${printable(path)}: ${(error as NodeJS.ErrnoException).code}`);
+  }
+}
+
+class UnreadableInput extends Error {}
+
+/** Input that is not what it should be: wrong usage, said in one line. */
+const inputErrors = [UnreadableInput, TraceError, DecodeError, MalformedCase, UnsupportedCase];
 
 // Readers of option values: each says what was expected and what came.
 
@@ -199,6 +243,7 @@ function buildProgram(): Program {
     .configureOutput({
       outputError: (text, write) => write(`dmascope: ${printableLines(text.replace(/^error: /, ''))}`),
     });
+  program.addHelpText('after', EXAMPLES);
   withScreenOptions(withMachineOptions(program)).action(async (flags: MachineFlags & ScreenFlags) => {
     // Not being a terminal means a report is wanted, not a screen.
     if (!process.stdout.isTTY) run({ ...flags, time: 100e6, format: 'text' });
@@ -219,6 +264,12 @@ function buildProgram(): Program {
     .description('the same dashboard on a recorded QEMU trace of a real Linux')
     .argument('<file>', 'a trace, plain or gzip');
   withScreenOptions(replayCommand).addOption(format('json')).action(replay);
+  program
+    .command('conform')
+    .description('run conformance cases on the simulated unit')
+    .argument('<file>', 'cases as JSON')
+    .option('--expect', 'compare with what the cases expect; exit code 3 where they differ')
+    .action(conform);
   program
     .command('decode')
     .description('explain a raw entry, register, descriptor, fault record or kernel message')
@@ -241,7 +292,7 @@ function checkCommandWord(program: Program, word: string | undefined): void {
 
 function fail(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_ERROR;
-  if (error instanceof TraceError || error instanceof DecodeError) {
+  if (error instanceof Error && inputErrors.some((kind) => error instanceof kind)) {
     process.stderr.write(`dmascope: ${error.message}\n`);
     return USAGE_ERROR;
   }

@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 /** From the bottom up. A layer may import itself and every layer above it in this table, and nothing below. */
 const layers = [
   { name: 'vtd', deterministic: true }, //        the chip
+  { name: 'conformance', deterministic: true }, // cases run on the chip, and the answers they should give
   { name: 'linux', deterministic: true }, //      a kernel's policy
   { name: 'machine', deterministic: true }, //    devices and memory
   { name: 'simulation', deterministic: true }, // time

@@ -1,0 +1,197 @@
+/**
+ * QEMU as another unit to run cases on: one process for each unit, the same operations as the simulated one
+ * carries out, the same form of answers.
+ */
+import {
+  type Case,
+  type CaseFile,
+  QUEUE_ADDRESS,
+  QUEUE_ENTRIES,
+  STATUS_ADDRESS,
+  type UnitWords,
+  zeroedRanges,
+} from '../../source/conformance/case-file.ts';
+import { answers, type Operation } from '../../source/conformance/operation.ts';
+import type { Results, StepResult } from '../../source/conformance/results.ts';
+import { runCase } from '../../source/conformance/run-cases.ts';
+import { Software } from '../../source/conformance/software.ts';
+import { Offset } from '../../source/vtd/registers.ts';
+import { dmaLines, machineArguments, resetLines, setUpLines } from './qemu-machine.ts';
+import { Qtest } from './qtest.ts';
+
+const UNIT = 0xfed9_0000;
+/** Bits of GCMD. */
+const TRANSLATION = 1n << 31n;
+const SET_ROOT_TABLE = 1n << 30n;
+const PAGE = 4096;
+const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
+
+/** Registers that a case may leave as it likes: everything depends on the others or is set by `enable`. */
+const HARMLESS = ['FSTS', 'FRCDLO', 'FRCDHI', 'IVA', 'IOTLB', 'CCMD', 'ICS', 'IQT'];
+
+export class QemuOracle implements AsyncDisposable {
+  private readonly qtest: Qtest;
+  /** Whether the next case needs a reset of the machine rather than of what cases usually change. */
+  private isSpoilt = true;
+  private usedQueue = false;
+  private dirtyPages: ReadonlySet<number> = new Set();
+
+  constructor(unit: UnitWords) {
+    this.qtest = new Qtest(machineArguments(unit));
+  }
+
+  /**
+   * Run one case.
+   *
+   * @param written pages that devices write, by number, as far as known; they are zeroed afterwards
+   */
+  async run(entry: Case, written: ReadonlySet<number>): Promise<StepResult[]> {
+    const isFresh = this.isSpoilt || needsFreshUnit(entry);
+    if (isFresh) {
+      // The machine is reset after the answer, so nothing may follow in the same go.
+      await this.qtest.send(resetLines);
+      await this.qtest.send(setUpLines);
+      this.usedQueue = false;
+    }
+    const software = new Software(entry);
+    const plans = entry.steps.map((step) => software.plan(step));
+    const operations: Operation[] = [
+      ...entry.mem.map((block) => ({ kind: 'write memory', ...block }) as const),
+      ...plans.flatMap((plan) => plan.operations),
+    ];
+    const values = await this.qtest.send([
+      ...this.resetLines(),
+      ...(isFresh ? operations : operations.map(keepOn)).flatMap(linesOf),
+    ]);
+    this.dirtyPages = new Set([...written, ...operations.flatMap(pagesOf)]);
+    this.usedQueue = entry.steps.some(({ op }) => op === 'qi' || op === 'qi256');
+    this.isSpoilt = entry.steps.some(({ op }) => op === 'qi256') || leavesTraces(entry);
+    let from = 0;
+    return plans.map((plan) => {
+      const count = plan.operations.filter(answers).length;
+      from += count;
+      return plan.result(values.slice(from - count, from));
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.qtest[Symbol.asyncDispose]();
+  }
+
+  /** What brings the machine into the state in which cases start. */
+  private resetLines(): string[] {
+    const outside = [...this.dirtyPages].filter(
+      (page) => !zeroedRanges.some(({ first, last }) => page * PAGE >= first && page * PAGE <= last),
+    );
+    const zero = (first: number, bytes: number) => `memset ${hex(first)} ${hex(bytes)} 0`;
+    return [
+      ...(this.usedQueue ? emptyQueueLines : []),
+      ...clearRegisterLines,
+      ...zeroedRanges.map(({ first, last }) => zero(first, last - first + 1)),
+      ...outside.map((page) => zero(page * PAGE, PAGE)),
+    ];
+  }
+}
+
+/** Run a whole file on QEMU, one process a group. */
+export async function runOnQemu(file: CaseFile): Promise<Results> {
+  const groups = [];
+  for (const { name, unit, cases } of file.groups) {
+    await using oracle = new QemuOracle(unit);
+    const results = [];
+    for (const entry of cases) {
+      results.push({ name: entry.name, steps: await oracle.run(entry, runCase(unit, entry).written) });
+    }
+    groups.push({ name, results });
+  }
+  return { groups };
+}
+
+/**
+ * Turning translation off and on takes QEMU 10 ms, so between cases it stays on: `enable` sets the root table
+ * anew, which empties all caches. Not so where a case looks at the unit before it enables it.
+ */
+function needsFreshUnit({ steps }: Case): boolean {
+  const enabled = steps.findIndex(({ op }) => op === 'enable');
+  const before = enabled < 0 ? steps : steps.slice(0, enabled);
+  const looks = before.some(({ op }) => !['poke', 'peek', 'clearFaults', 'faults'].includes(op));
+  // What fields of a record hold while there is none, and where the queue is, is left over from before.
+  return looks || steps.some((step) => step.op === 'rdreg' && /^(FRCD|IQA)/.test(step.register));
+}
+
+/** Setting the root table does not turn translation off, although nobody has turned it on in this case yet. */
+function keepOn(operation: Operation): Operation {
+  const isSetRoot =
+    operation.kind === 'write register' &&
+    operation.offset === Offset.GCMD &&
+    (operation.value & SET_ROOT_TABLE) !== 0n;
+  return isSetRoot ? { ...operation, value: operation.value | TRANSLATION } : operation;
+}
+
+const leavesTraces = ({ steps }: Case): boolean =>
+  steps.some((step) => step.op === 'reg' && !HARMLESS.includes(step.register));
+
+function linesOf(operation: Operation): string[] {
+  switch (operation.kind) {
+    case 'write register':
+      return [
+        `write${operation.bytes === 8 ? 'q' : 'l'} ${hex(UNIT + operation.offset)} ${hex(operation.value)}`,
+      ];
+    case 'read register':
+      return [`read${operation.bytes === 8 ? 'q' : 'l'} ${hex(UNIT + operation.offset)}`];
+    case 'write memory':
+      return [memoryLine(operation.address, operation.qwords)];
+    case 'read memory':
+      return [`readq ${hex(operation.address)}`];
+    case 'dma':
+      return dmaLines(operation.device, operation.transfer, operation.address, operation.length);
+  }
+}
+
+function memoryLine(address: number, qwords: readonly bigint[]): string {
+  const bytes = Buffer.alloc(8 * qwords.length);
+  qwords.forEach((qword, index) => {
+    bytes.writeBigUInt64LE(qword, 8 * index);
+  });
+  return `write ${hex(address)} ${hex(bytes.length)} 0x${bytes.toString('hex')}`;
+}
+
+/** Pages that software wrote. */
+function pagesOf(operation: Operation): number[] {
+  if (operation.kind !== 'write memory') return [];
+  const { address, qwords } = operation;
+  const first = Math.floor(address / PAGE);
+  const last = Math.floor((address + 8 * qwords.length - 1) / PAGE);
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+/** A wait that writes its status. */
+const WAIT = 0x25n;
+
+const register = (offset: number) => hex(UNIT + offset);
+
+const clearRegisterLines = [
+  `writeq ${register(0x88)} 0x0`,
+  `writel ${register(0x22c)} 0x80000000`,
+  `writel ${register(0x34)} 0x11`,
+  `writel ${register(0x9c)} 0x1`,
+  `writeq ${register(0x28)} 0x0`,
+  `writeq ${register(0xf0)} 0x0`,
+  `writeq ${register(0xf8)} 0x0`,
+];
+
+/**
+ * QEMU turns the queue off only when it is empty and ends with a wait, so one that stopped at a bad descriptor is
+ * filled with waits and run through to its end.
+ */
+const emptyQueueLines = [
+  memoryLine(
+    QUEUE_ADDRESS,
+    Array.from({ length: QUEUE_ENTRIES }, () => [WAIT, BigInt(STATUS_ADDRESS.qi)]).flat(),
+  ),
+  `writel ${register(0x34)} 0x10`,
+  `writeq ${register(0x88)} 0x0`,
+  `writeq ${register(0x88)} 0xff0`,
+  // Translation stays on.
+  `writel ${register(0x18)} 0x80000000`,
+];
