@@ -1,6 +1,6 @@
 /** The three series of the charts: hit rate, walks and faults over time. */
 import type { SeriesColumn, Snapshot } from '../simulation/snapshot.ts';
-import { ceiling, duration, percentInText, quantity, round } from './format.ts';
+import { absent, ceiling, duration, percentInText, quantity, round } from './format.ts';
 
 export type Plot = {
   readonly title: string;
@@ -19,6 +19,8 @@ const perSecond = (count: number, { spanNs }: SeriesColumn): number =>
 export function plots(snapshot: Snapshot, width: number): Plot[] {
   const columns = snapshot.series.filter(({ spanNs }) => spanNs > 0).slice(-width);
   const { rates } = snapshot;
+  // Absent is not zero: an IOMMU that is off neither walks nor refuses.
+  const now = (rate: number) => (snapshot.unit.translation ? `${quantity(rate)}/s` : absent);
   return [
     {
       title: 'IOTLB hit rate',
@@ -29,15 +31,15 @@ export function plots(snapshot: Snapshot, width: number): Plot[] {
       ),
       scale: '0 to 100 %',
     },
-    ratePlot('Walks', 'walks', rates.page_walks, columns, (column) => column.page_walks),
-    ratePlot('Faults', 'faults', rates.faults, columns, (column) => column.faults),
+    ratePlot('Walks', 'walks', now(rates.page_walks), columns, (column) => column.page_walks),
+    ratePlot('Faults', 'faults', now(rates.faults), columns, (column) => column.faults),
   ];
 }
 
 function ratePlot(
   title: string,
   short: string,
-  now: number,
+  now: string,
   columns: readonly SeriesColumn[],
   count: (column: SeriesColumn) => number,
 ): Plot {
@@ -47,7 +49,7 @@ function ratePlot(
   return {
     title,
     short,
-    now: `${quantity(now)}/s`,
+    now,
     values: values.map((value) => value / top),
     scale: `0 to ${round(top)}/s`,
   };
