@@ -1,7 +1,7 @@
 /** Commands that change the machine: what each does, what came of it, and its twin on a real machine. */
 
 import type { DefaultType } from '../linux/policy.ts';
-import { assignment, blocking, takingBack, typeChange } from '../linux/real-twin.ts';
+import { assignment, blocking, strayDma, takingBack, typeChange } from '../linux/real-twin.ts';
 import type { Device } from '../machine/device.ts';
 import { findGuest } from '../machine/guest.ts';
 import type { Simulation } from '../simulation/simulation.ts';
@@ -170,7 +170,7 @@ function stray(simulation: Simulation, device: Device, command: Extract<Command,
   const made = journal.transactions.get(name)?.at(-1);
   // Time for the kernel to take the fault interrupt, so that its message is there to be read.
   if (made?.outcome === 'blocked') simulation.advance(simulation.now + machine.timing.faultInterruptNs);
-  return { text: whatBecameOf(simulation, name, command.type, made, corruptedBefore), linux: [] };
+  return { text: whatBecameOf(simulation, name, command.type, made, corruptedBefore), linux: strayDma };
 }
 
 function whatBecameOf(

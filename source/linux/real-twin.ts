@@ -23,6 +23,11 @@ export const takingBack = (sourceId: number): string[] => [`driverctl unset-over
 /** Hold a device in the blocking domain: claimed through VFIO, with nothing mapped. */
 export const blocking = (sourceId: number): string[] => [`driverctl set-override ${full(sourceId)} vfio-pci`];
 
+/** A stray DMA: nothing that anybody types makes a device do that. */
+export const strayDma: readonly string[] = [
+  '# no command does this: a broken or hostile device does it by itself',
+];
+
 /** Boot with another command line. */
 export const rebooting = (line: string): string[] => [
   `grubby --update-kernel=DEFAULT --args="${line}" && reboot    # or GRUB_CMDLINE_LINUX and update-grub`,
