@@ -3,11 +3,16 @@ import { describe, expect, test } from 'vitest';
 import { presets, type UnitDescription } from '../../source/vtd/capabilities.ts';
 import { contextEntry } from '../../source/vtd/context-entry.ts';
 import { faultRecord } from '../../source/vtd/fault-record.ts';
+import * as firstStage from '../../source/vtd/first-stage-entry.ts';
 import * as descriptors from '../../source/vtd/invalidation-descriptor.ts';
 import type { Layout } from '../../source/vtd/layout.ts';
 import * as paging from '../../source/vtd/paging-entry.ts';
+import { pasidDirectoryEntry } from '../../source/vtd/pasid-directory-entry.ts';
+import { pasidTableEntry } from '../../source/vtd/pasid-table-entry.ts';
 import * as registers from '../../source/vtd/registers.ts';
 import { rootEntry } from '../../source/vtd/root-entry.ts';
+import { scalableContextEntry } from '../../source/vtd/scalable-context-entry.ts';
+import { scalableRootEntry } from '../../source/vtd/scalable-root-entry.ts';
 import {
   type Access,
   type Answer,
@@ -144,8 +149,12 @@ function layoutNamed(name: string): Layout {
   const declared = [
     rootEntry,
     contextEntry,
+    scalableRootEntry,
+    scalableContextEntry,
+    pasidDirectoryEntry,
+    pasidTableEntry,
     faultRecord,
-    ...[paging, descriptors, registers].flatMap(layoutsIn),
+    ...[paging, firstStage, descriptors, registers].flatMap(layoutsIn),
   ];
   return declared.find((layout) => layout.name === name)!;
 }
