@@ -10,13 +10,7 @@ import { Invalidator } from './invalidator.ts';
 import type { PhysicalMemory } from './memory.ts';
 import { contextCommand, faultStatus, Global, iotlbCommand, Offset, rootTableAddress } from './registers.ts';
 import type { Step } from './step.ts';
-import {
-  type CacheShape,
-  defaultCaches,
-  defaultUncertain,
-  Translator,
-  type Uncertain,
-} from './translator.ts';
+import { type CacheShape, defaultCaches, Translator, type Uncertain } from './translator.ts';
 
 const WINDOW_WORDS = 1024;
 const MASKED = 1 << 31;
@@ -48,7 +42,7 @@ const WRITABLE: Readonly<Record<number, number>> = {
 
 export type IommuOptions = {
   readonly caches?: CacheShape;
-  readonly uncertain?: Uncertain;
+  readonly uncertain?: Partial<Uncertain>;
 };
 
 /** An interrupt message the unit sends for its own events: a write of `data` to `address`. */
@@ -69,7 +63,7 @@ export class Iommu {
     memory: PhysicalMemory,
     description: UnitDescription,
     sendInterrupt: SendInterrupt,
-    { caches = defaultCaches, uncertain = defaultUncertain }: IommuOptions = {},
+    { caches = defaultCaches, uncertain = {} }: IommuOptions = {},
   ) {
     this.capabilities = capabilities(description);
     this.sendInterrupt = sendInterrupt;
@@ -170,16 +164,29 @@ export class Iommu {
    * What a request would meet, step by step, without any effect on the unit.
    *
    * @param cold true to take all caches for empty, so that every table is read
+   * @param pasid of a request with PASID, or -1
+   * @param privileged whether a request with PASID asks as a supervisor
    * @returns the outcome as Translator.translate gives it, the output address or fault, and the steps
    */
-  explain(sourceId: number, hi: number, lo: number, access: number, cold = false) {
+  explain(
+    sourceId: number,
+    hi: number,
+    lo: number,
+    access: number,
+    cold = false,
+    pasid = -1,
+    privileged = false,
+  ) {
     const { translator } = this;
     const outer = translator.steps;
     const steps: Step[] = [];
     translator.steps = steps;
     translator.probing = true;
     translator.cold = cold;
-    const outcome = translator.translate(sourceId, hi, lo, access);
+    const outcome =
+      pasid < 0
+        ? translator.translate(sourceId, hi, lo, access)
+        : translator.translateWithPasid(sourceId, hi, lo, access, pasid, privileged);
     translator.probing = false;
     translator.cold = false;
     translator.steps = outer;

@@ -13,6 +13,7 @@ import * as registers from '../../source/vtd/registers.ts';
 import { rootEntry } from '../../source/vtd/root-entry.ts';
 import { scalableContextEntry } from '../../source/vtd/scalable-context-entry.ts';
 import { scalableRootEntry } from '../../source/vtd/scalable-root-entry.ts';
+import type { Uncertain } from '../../source/vtd/translator.ts';
 import {
   type Access,
   type Answer,
@@ -52,7 +53,7 @@ type Setup = {
   readonly device: string;
   readonly rtaddr: Hex;
   readonly memory: Record<Hex, Hex>;
-  readonly uncertain?: { contextReservedIsQualified: boolean; interruptRangeByPage: boolean };
+  readonly uncertain?: Partial<Uncertain>;
 };
 type Vector = Partial<Setup> & { readonly title: string; readonly steps: Step[] };
 type DecodeVector = {
