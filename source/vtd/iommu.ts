@@ -8,7 +8,15 @@ import { FaultLog } from './fault-log.ts';
 import { InvalidationQueue } from './invalidation-queue.ts';
 import { Invalidator } from './invalidator.ts';
 import type { PhysicalMemory } from './memory.ts';
-import { contextCommand, faultStatus, Global, iotlbCommand, Offset, rootTableAddress } from './registers.ts';
+import {
+  contextCommand,
+  faultStatus,
+  Global,
+  iotlbCommand,
+  Offset,
+  queueAddress,
+  rootTableAddress,
+} from './registers.ts';
 import type { Step } from './step.ts';
 import { type CacheShape, defaultCaches, Translator, type Uncertain } from './translator.ts';
 
@@ -80,6 +88,7 @@ export class Iommu {
     this.queue = new InvalidationQueue(memory, this.capabilities, this.invalidator, {
       invalidationComplete: () => this.completeWait(),
       queueError: () => this.raiseFaultEvent(),
+      isScalable: () => this.translator.isScalable,
     });
     this.set(Offset.VER, description.version);
     this.set(Offset.CAP, ...bigToWords(description.cap, 2));
@@ -217,7 +226,10 @@ export class Iommu {
     if ((value & Global.SIRTP) !== 0) this.status |= Global.SIRTP;
     // WBF completes at once, and WBFS is set only while a flush is under way.
 
-    translator.enabled = (this.status & Global.TE) !== 0;
+    const isOn = (this.status & Global.TE) !== 0;
+    // Turning a scalable-mode unit off is an implicit global invalidation.
+    if (translator.enabled && !isOn && this.capabilities.scalableMode) translator.dropCaches();
+    translator.enabled = isOn;
     const queueOn = (this.status & Global.QIE) !== 0;
     if (queueOn && !queue.enabled) {
       // Enabling with a tail other than 0 is a programming error; QEMU refuses it too.
@@ -235,8 +247,9 @@ export class Iommu {
     const at = Offset.CCMD + 4;
     let actual = this.get(at) & bitOf(CAIG);
     if ((value & bitOf(ICC)) !== 0) {
-      // A granularity of 0 reports an invalid request; with the queue on, every request is.
-      const granularity = this.queue.enabled ? 0 : (value >>> CIRG.shift) & CIRG.mask;
+      // A granularity of 0 reports an invalid request; with the queue on, and where
+      // only the queue can be used, every request is.
+      const granularity = this.takesCommands() ? (value >>> CIRG.shift) & CIRG.mask : 0;
       if (granularity !== 0) {
         const low = this.get(Offset.CCMD);
         const sourceId = (low >>> SID.shift) & SID.mask;
@@ -254,7 +267,7 @@ export class Iommu {
     let actual = this.get(at + 12) & bitOf(IAIG);
     if ((value & bitOf(IVT)) !== 0) {
       const did = value & DID.mask;
-      let granularity = this.queue.enabled ? 0 : (value >>> IIRG.shift) & IIRG.mask;
+      let granularity = this.takesCommands() ? (value >>> IIRG.shift) & IIRG.mask : 0;
       if (granularity === 1) this.invalidator.iotlbGlobal();
       else if (granularity === 2) this.invalidator.iotlbDomain(did);
       else if (granularity === 3) {
@@ -269,12 +282,22 @@ export class Iommu {
     this.set(at + 12, (value & (bitOf(IIRG) | bitOf(DR) | bitOf(DW) | bitOf(DID))) | actual);
   }
 
+  /** Whether CCMD and IOTLB_REG carry out commands: registers know nothing of PASIDs, and new units have them no more. */
+  private takesCommands(): boolean {
+    return !this.queue.enabled && this.capabilities.registerInvalidation && !this.translator.isScalable;
+  }
+
   private queueAddress(offset: number, value: number): void {
     // Locked while the queue runs: chapter 6.5.2.
     if (this.queue.enabled) return;
-    this.set(offset, offset === Offset.IQA ? value & 0xffff_f007 : value);
+    const writable = this.capabilities.scalableMode ? 0xffff_f807 : 0xffff_f007;
+    this.set(offset, offset === Offset.IQA ? value & writable : value);
     const low = this.get(Offset.IQA);
-    this.queue.setUp(join(this.get(Offset.IQA + 4), low & ~0xfff), low & 7);
+    this.queue.setUp(
+      join(this.get(Offset.IQA + 4), low & ~0xfff),
+      low & 7,
+      (low & bitOf(queueAddress.fields.DW)) !== 0,
+    );
   }
 
   /** FSTS: PPF and FRI follow from the records, IQE from the queue. */

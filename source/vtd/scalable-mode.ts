@@ -208,7 +208,8 @@ export class ScalableMode extends FirstStageWalker {
     const half = (sourceId >>> 7) & 1;
     const rootAt = this.rootLo + 16 * (sourceId >>> 8) + 8 * half;
     if (!this.readEntry(mine, this.rootHi, rootAt)) {
-      if (this.steps !== null) this.noteEntry('root entry', this.rootHi, rootAt, [], Fault.SM_ROOT_READ_ERROR);
+      if (this.steps !== null)
+        this.noteEntry('root entry', this.rootHi, rootAt, [], Fault.SM_ROOT_READ_ERROR);
       return Fault.SM_ROOT_READ_ERROR;
     }
     const root0 = memory.lo;
@@ -225,7 +226,8 @@ export class ScalableMode extends FirstStageWalker {
     const contextHi = root1 & TABLE_HI;
     const contextAt = (root0 & ~OFFSET) + 32 * (sourceId & 0x7f);
     if (!this.readWords(mine, contextHi, contextAt, CONTEXT_WORDS)) {
-      if (this.steps !== null) this.noteEntry('context entry', contextHi, contextAt, [], Fault.SM_CONTEXT_READ_ERROR);
+      if (this.steps !== null)
+        this.noteEntry('context entry', contextHi, contextAt, [], Fault.SM_CONTEXT_READ_ERROR);
       return Fault.SM_CONTEXT_READ_ERROR;
     }
     for (let i = 0; i < 4; i++) context[i] = this.read[i];
@@ -299,7 +301,8 @@ export class ScalableMode extends FirstStageWalker {
     const directoryAt = (directoryLo + index) | 0;
     const directoryHi = context[1] + (directoryAt >>> 0 < directoryLo >>> 0 ? 1 : 0);
     if (!this.readEntry(mine, directoryHi, directoryAt)) {
-      if (this.steps !== null) this.noteEntry('PASID directory entry', directoryHi, directoryAt, [], Fault.DIRECTORY_READ_ERROR);
+      if (this.steps !== null)
+        this.noteEntry('PASID directory entry', directoryHi, directoryAt, [], Fault.DIRECTORY_READ_ERROR);
       return Fault.DIRECTORY_READ_ERROR;
     }
     const tableLo = memory.lo;
@@ -316,7 +319,8 @@ export class ScalableMode extends FirstStageWalker {
     const entryHi = tableHi & TABLE_HI;
     const entryAt = (tableLo & ~OFFSET) + 64 * (pasid & ((1 << TABLE_BITS) - 1));
     if (!this.readWords(mine, entryHi, entryAt, TABLE_ENTRY_WORDS)) {
-      if (this.steps !== null) this.noteEntry('PASID table entry', entryHi, entryAt, [], Fault.PASID_READ_ERROR);
+      if (this.steps !== null)
+        this.noteEntry('PASID table entry', entryHi, entryAt, [], Fault.PASID_READ_ERROR);
       return Fault.PASID_READ_ERROR;
     }
     for (let i = 0; i < PASID_FPD; i++) entry[i] = this.read[i];

@@ -28,6 +28,7 @@ import {
   OFFSET,
   Outcome,
   TABLE_HI,
+  TableMode,
   type Uncertain,
 } from './walker.ts';
 
@@ -47,9 +48,6 @@ const ROOT_P = 1 << rootEntry.fields.P.shift;
 const CONTEXT_P = 1 << contextEntry.fields.P.shift;
 const CONTEXT_FPD = 1 << contextEntry.fields.FPD.shift;
 const { TT, AW, DID } = contextEntry.fields;
-
-/** RTADDR.TTM. */
-const TableMode = { LEGACY: 0, SCALABLE: 1, ABORT: 3 } as const;
 
 export class Translator extends ScalableMode {
   /** Reserved bits of a root and a context entry, four words each. */
@@ -296,11 +294,8 @@ export class Translator extends ScalableMode {
 
   /** A request while the root table is not in legacy mode. */
   private otherMode(mine: Counts, sourceId: number, hi: number, lo: number, access: number): number {
-    const { scalableMode, abortDma } = this.capabilities;
-    if (this.tableMode === TableMode.SCALABLE && scalableMode) {
-      return this.translateScalable(mine, sourceId, hi, lo, access);
-    }
-    if (this.tableMode === TableMode.ABORT && abortDma) {
+    if (this.isScalable) return this.translateScalable(mine, sourceId, hi, lo, access);
+    if (this.tableMode === TableMode.ABORT && this.capabilities.abortDma) {
       if (this.steps !== null)
         this.note('gate', 'blocked', 'chapter 11.4.5: RTADDR.TTM = 11b aborts every request');
       this.count(mine, faults);
@@ -319,7 +314,7 @@ export class Translator extends ScalableMode {
       return Outcome.INTERRUPT;
     }
     let fault = 0;
-    if (this.enabled) fault = this.tableMode === TableMode.SCALABLE ? Fault.SM_NO_READ : Fault.NO_READ;
+    if (this.enabled) fault = this.isScalable ? Fault.SM_NO_READ : Fault.NO_READ;
     if (this.steps !== null)
       this.note('interrupt range', 'blocked', 'chapter 3: only writes are allowed here', fault);
     if (!this.enabled) return Outcome.BLOCKED;

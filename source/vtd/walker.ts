@@ -129,6 +129,9 @@ export const scalableFaults: SecondStageFaults = {
   flags: Fault.SS_FLAGS_WITHOUT_SNOOP,
 };
 
+/** RTADDR.TTM. */
+export const TableMode = { LEGACY: 0, SCALABLE: 1, ABORT: 3 } as const;
+
 /** What a walk does with accessed and dirty flags. */
 export const Flags = {
   /** Nothing: the tables have none. */
@@ -157,6 +160,11 @@ export class Walker {
   rootHi = 0;
   rootLo = 0;
   tableMode = 0;
+
+  /** Whether tables are those of scalable mode. */
+  get isScalable(): boolean {
+    return this.tableMode === TableMode.SCALABLE && this.capabilities.scalableMode;
+  }
 
   readonly iotlb: Iotlb;
   /** Non-leaf entries of second-stage tables. */
@@ -187,7 +195,7 @@ export class Walker {
 
   protected readonly memory: PhysicalMemory;
   protected readonly capabilities: Capabilities;
-  protected readonly uncertain: Uncertain;
+  readonly uncertain: Uncertain;
   /** The context entry in use: its first four words. */
   protected readonly context = new Int32Array(4);
   /** The PASID of the request under way, or -1, and whether it asks as a supervisor. */
