@@ -225,8 +225,7 @@ export class Journal implements DmaObserver, KernelObserver {
     if (done.kind === 'wait') return;
     const plain = done.granularity === 'page';
     if (plain && !(this.detail || this.isDue(`invalidate ${done.did}`))) return;
-    const what =
-      done.kind === 'context' ? 'context cache' : done.kind === 'iotlb' ? 'IOTLB' : 'interrupt entries';
+    const what = CACHES[done.kind];
     const target =
       done.address !== null
         ? `did ${done.did} iova ${hex(done.address, 8)}`
@@ -242,7 +241,9 @@ export class Journal implements DmaObserver, KernelObserver {
       object: target,
       how: `${what}, ${done.granularity}`,
       result:
-        done.kind === 'iotlb' ? `${done.dropped} ${done.dropped === 1 ? 'entry' : 'entries'} dropped` : '',
+        done.kind === 'iotlb' || done.kind === 'pasid iotlb'
+          ? `${done.dropped} ${done.dropped === 1 ? 'entry' : 'entries'} dropped`
+          : '',
     });
   }
 
@@ -332,6 +333,15 @@ export class Journal implements DmaObserver, KernelObserver {
 }
 
 const typeOf = ({ access }: DmaRecord): 'read' | 'write' => ((access & WRITE) !== 0 ? 'write' : 'read');
+
+/** What an invalidation is of. */
+const CACHES: Readonly<Record<Exclude<Invalidation['kind'], 'wait'>, string>> = {
+  context: 'context cache',
+  'pasid cache': 'PASID cache',
+  iotlb: 'IOTLB',
+  'pasid iotlb': 'PASID IOTLB',
+  'interrupt entry': 'interrupt entries',
+};
 
 /** Where a request went. An address that was not translated may be too large for a number to tell it exactly. */
 const outputText = ({ outcome, output, hi, lo }: DmaRecord, digits = 1): string =>

@@ -1,8 +1,8 @@
 /** Primary fault logging: the ring of fault recording registers. VT-d specification, chapter 7.2.1. */
 import { faultRecord } from './fault-record.ts';
-import { READ, WRITE } from './paging-entry.ts';
+import { EXECUTE, READ, WRITE } from './paging-entry.ts';
 
-const { FR, T1, T2, AT, F, SID } = faultRecord.fields;
+const { FR, T1, T2, AT, F, SID, PRIV, EXE, PP, PV } = faultRecord.fields;
 const HELD = F.mask << F.shift;
 
 /** `first`: stored, and no other record was pending, so that the unit raises its fault event. */
@@ -36,9 +36,19 @@ export class FaultLog {
   /**
    * Store a fault.
    *
-   * @param access READ, WRITE, or both for an atomic operation
+   * @param access READ, WRITE, or both for an atomic operation; EXECUTE beside READ
+   * @param pasid of a request with PASID, or -1
+   * @param privileged whether a request with PASID asked as a supervisor
    */
-  record(sourceId: number, hi: number, lo: number, reason: number, access: number): Recorded {
+  record(
+    sourceId: number,
+    hi: number,
+    lo: number,
+    reason: number,
+    access: number,
+    pasid = -1,
+    privileged = false,
+  ): Recorded {
     if (this.overflow) return 'overflow';
     for (let i = 0; i < this.records; i++) {
       // Compression: a device that already has a record waiting is not recorded again (chapter 7.2.1, optional).
@@ -54,9 +64,17 @@ export class FaultLog {
     this.words[at] = lo & ~0xfff;
     this.words[at + 1] = hi;
     const isRead = (access & READ) !== 0;
-    const isAtomic = access === (READ | WRITE);
-    this.words[at + SID.word] = sourceId | ((isAtomic ? 1 : 0) << T2.shift);
-    this.words[at + 3] = (reason << FR.shift) | (0 << AT.shift) | ((isRead ? 1 : 0) << T1.shift) | HELD;
+    const isAtomic = (access & (READ | WRITE)) === (READ | WRITE);
+    let tagged = 0;
+    if (pasid >= 0) {
+      tagged = 1 << PP.shift;
+      if (privileged) tagged |= 1 << PRIV.shift;
+      if ((access & EXECUTE) !== 0) tagged |= 1 << EXE.shift;
+    }
+    this.words[at + SID.word] = sourceId | tagged | ((isAtomic ? 1 : 0) << T2.shift);
+    const pasidBits = pasid >= 0 ? pasid << PV.shift : 0;
+    this.words[at + 3] =
+      pasidBits | (reason << FR.shift) | (0 << AT.shift) | ((isRead ? 1 : 0) << T1.shift) | HELD;
     this.next = (this.next + 1) % this.records;
     return wasEmpty ? 'first' : 'recorded';
   }

@@ -11,6 +11,9 @@ import {
   Granularity,
   interruptEntryDescriptor,
   iotlbDescriptor,
+  PasidGranularity,
+  pasidCacheDescriptor,
+  pasidIotlbDescriptor,
   waitDescriptor,
 } from './invalidation-descriptor.ts';
 import type { Invalidator } from './invalidator.ts';
@@ -23,11 +26,15 @@ export type QueueHost = {
   invalidationComplete(): void;
   /** The queue stopped: FSTS.IQE. */
   queueError(): void;
+  /** Whether the root table in use is in scalable mode. */
+  isScalable(): boolean;
 };
 
 const wait = waitDescriptor.fields;
 const context = contextDescriptor.fields;
 const iotlb = iotlbDescriptor.fields;
+const pasidIotlb = pasidIotlbDescriptor.fields;
+const pasidCache = pasidCacheDescriptor.fields;
 
 export class InvalidationQueue {
   enabled = false;
@@ -41,6 +48,8 @@ export class InvalidationQueue {
   private readonly reserved = new Map<Layout, Int32Array>();
   private base = 0;
   private bytes = 4096;
+  /** Bytes of a descriptor: 16, or 32 with IQA.DW. */
+  private step = 16;
   private readonly memory: PhysicalMemory;
   private readonly capabilities: Capabilities;
   private readonly invalidator: Invalidator;
@@ -53,9 +62,10 @@ export class InvalidationQueue {
     this.host = host;
   }
 
-  /** IQA was written: base address and 2^size pages. */
-  setUp(base: number, size: number): void {
+  /** IQA was written: base address, 2^size pages, and whether descriptors have 256 bits. */
+  setUp(base: number, size: number, isWide: boolean): void {
     this.base = base;
+    this.step = isWide ? 32 : 16;
     this.bytes = 4096 << size;
   }
 
@@ -75,13 +85,14 @@ export class InvalidationQueue {
   private run(): void {
     if (!this.enabled || this.stopped) return;
     if (this.tail >= this.bytes) return this.stop(QueueError.TAIL);
+    if (this.tail % this.step !== 0) return this.stop(QueueError.TAIL_ALIGNMENT);
     while (this.head !== this.tail) {
       const at = this.base + this.head;
-      if (!this.memory.has(at + 15)) return this.stop(QueueError.FETCH);
+      if (!this.memory.has(at + this.step - 1)) return this.stop(QueueError.FETCH);
       const fetched = this.head;
       // The head moves on a fetch, so that software may add work from the interrupt of a wait.
-      this.head = (this.head + 16) % this.bytes;
-      const error = this.carryOut(this.memory.readWords(at, 4));
+      this.head = (this.head + this.step) % this.bytes;
+      const error = this.carryOut(this.memory.readWords(at, this.step / 4));
       if (error !== QueueError.NONE) {
         // The head stays at an offending descriptor (chapter 6.5.2.10).
         this.head = fetched;
@@ -98,7 +109,12 @@ export class InvalidationQueue {
 
   private carryOut(words: Int32Array): number {
     const format = descriptorLayout(words[0]);
-    if (format === null) return QueueError.TYPE;
+    const isPasidType = format === pasidIotlbDescriptor || format === pasidCacheDescriptor;
+    if (format === null || (isPasidType && !this.capabilities.scalableMode)) return QueueError.TYPE;
+    const isScalable = this.host.isScalable();
+    if (words.length === 4 && (isScalable || isPasidType)) return QueueError.WIDTH;
+    if (isPasidType && !isScalable) return QueueError.TABLE_MODE;
+    for (let i = 4; i < words.length; i++) if (words[i] !== 0) return QueueError.RESERVED;
     const reserved = this.reservedOf(format);
     for (let i = 0; i < 4; i++) if ((words[i] & reserved[i]) !== 0) return QueueError.RESERVED;
     const granularity = (words[0] >>> 4) & 3;
@@ -120,6 +136,17 @@ export class InvalidationQueue {
       case DescriptorType.INTERRUPT_ENTRY:
         this.invalidator.interruptEntries((words[0] & (1 << interruptEntryDescriptor.fields.G.shift)) !== 0);
         return QueueError.NONE;
+      case DescriptorType.PASID_IOTLB:
+        return this.pasidIotlb(words, granularity);
+      case DescriptorType.PASID_CACHE: {
+        if (granularity === 2) return QueueError.RESERVED;
+        const did = (words[0] >>> pasidCache.DID.shift) & pasidCache.DID.mask;
+        const pasid = words[pasidCache.PASID.word] & pasidCache.PASID.mask;
+        if (granularity === PasidGranularity.GLOBAL) this.invalidator.pasidCacheGlobal();
+        else if (granularity === PasidGranularity.DOMAIN) this.invalidator.pasidCacheDomain(did);
+        else this.invalidator.pasidCachePasid(did, pasid);
+        return QueueError.NONE;
+      }
       default:
         return this.wait(words);
     }
@@ -145,6 +172,19 @@ export class InvalidationQueue {
         return QueueError.RESERVED;
       const leafOnly = ((words[2] >>> iotlb.IH.shift) & 1) !== 0;
       this.invalidator.iotlbPages(did, words[3], words[2] & ~0xfff, mask, leafOnly);
+    } else return QueueError.RESERVED;
+    return QueueError.NONE;
+  }
+
+  private pasidIotlb(words: Int32Array, granularity: number): number {
+    const did = (words[0] >>> pasidIotlb.DID.shift) & pasidIotlb.DID.mask;
+    const pasid = words[pasidIotlb.PASID.word] & pasidIotlb.PASID.mask;
+    if (granularity === Granularity.DOMAIN) this.invalidator.pasidIotlbAll(did, pasid);
+    else if (granularity === Granularity.SELECTIVE) {
+      // MAMV and PSI are about second stage alone.
+      const mask = words[pasidIotlb.AM.word] & pasidIotlb.AM.mask;
+      const leafOnly = ((words[2] >>> pasidIotlb.IH.shift) & 1) !== 0;
+      this.invalidator.pasidIotlbPages(did, pasid, words[3], words[2] & ~0xfff, mask, leafOnly);
     } else return QueueError.RESERVED;
     return QueueError.NONE;
   }

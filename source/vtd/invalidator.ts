@@ -1,11 +1,13 @@
 /** Carries out invalidations, from the queue or from registers, and says what was done. */
+import { CANONICAL_HI } from './first-stage-walker.ts';
 import { Granularity } from './invalidation-descriptor.ts';
 import type { Translator } from './translator.ts';
 
 export type Invalidation = {
-  readonly kind: 'context' | 'iotlb' | 'interrupt entry' | 'wait';
-  readonly granularity: 'global' | 'domain' | 'device' | 'page' | 'index' | null;
+  readonly kind: 'context' | 'pasid cache' | 'iotlb' | 'pasid iotlb' | 'interrupt entry' | 'wait';
+  readonly granularity: 'global' | 'domain' | 'device' | 'pasid' | 'page' | 'index' | null;
   readonly did: number | null;
+  readonly pasid: number | null;
   readonly sourceId: number | null;
   /** First page address and number of pages of a page-selective invalidation. */
   readonly address: number | null;
@@ -16,9 +18,12 @@ export type Invalidation = {
 
 export type InvalidationCounts = {
   context: number;
+  pasid_cache: number;
   iotlb_page: number;
   iotlb_domain: number;
   iotlb_global: number;
+  pasid_iotlb_page: number;
+  pasid_iotlb_all: number;
   interrupt_entry: number;
   wait: number;
 };
@@ -26,14 +31,25 @@ export type InvalidationCounts = {
 /** Source-id bits that a function mask leaves out of the comparison: chapter 6.5.2.1. */
 const IGNORED_BY_FUNCTION_MASK = [0b000, 0b100, 0b110, 0b111];
 
-const none = { granularity: null, did: null, sourceId: null, address: null, pages: 0, dropped: 0 } as const;
+const none = {
+  granularity: null,
+  did: null,
+  pasid: null,
+  sourceId: null,
+  address: null,
+  pages: 0,
+  dropped: 0,
+} as const;
 
 export class Invalidator {
   readonly counts: InvalidationCounts = {
     context: 0,
+    pasid_cache: 0,
     iotlb_page: 0,
     iotlb_domain: 0,
     iotlb_global: 0,
+    pasid_iotlb_page: 0,
+    pasid_iotlb_all: 0,
     interrupt_entry: 0,
     wait: 0,
   };
@@ -53,7 +69,9 @@ export class Invalidator {
       contextCache.clear();
       this.tell({ ...none, kind: 'context', granularity: 'global' });
     } else if (granularity === Granularity.DOMAIN) {
-      contextCache.dropDomain(did);
+      // A scalable context entry has no domain.
+      if (!this.translator.isScalable) contextCache.dropDomain(did);
+      else if (this.translator.uncertain.contextDomainIsGlobal) contextCache.clear();
       this.tell({ ...none, kind: 'context', granularity: 'domain', did });
     } else {
       contextCache.dropDevice(sourceId, IGNORED_BY_FUNCTION_MASK[functionMask]);
@@ -63,19 +81,23 @@ export class Invalidator {
 
   /** IOTLB invalidation of everything. */
   iotlbGlobal(): void {
-    const { iotlb, pagingCache } = this.translator;
+    const { iotlb, pagingCache, firstStageCache } = this.translator;
     const dropped = this.observer === null ? 0 : iotlb.store.count();
     this.counts.iotlb_global++;
     iotlb.clear();
     pagingCache.clear();
+    firstStageCache.clear();
     this.tell({ ...none, kind: 'iotlb', granularity: 'global', dropped });
   }
 
   /** IOTLB invalidation of all entries of a domain. */
   iotlbDomain(did: number): void {
     this.counts.iotlb_domain++;
-    const dropped = this.translator.iotlb.dropDomain(did);
-    this.translator.pagingCache.dropDomain(did);
+    const { iotlb, pagingCache, firstStageCache, uncertain } = this.translator;
+    const everything = uncertain.iotlbDomainDropsPasids;
+    const dropped = everything ? iotlb.dropDomain(did) : iotlb.dropSecondStage(did);
+    pagingCache.dropDomain(did);
+    if (everything) firstStageCache.dropDomain(did);
     this.tell({ ...none, kind: 'iotlb', granularity: 'domain', did, dropped });
   }
 
@@ -86,10 +108,53 @@ export class Invalidator {
    */
   iotlbPages(did: number, hi: number, lo: number, mask: number, leafOnly: boolean): void {
     this.counts.iotlb_page++;
-    const dropped = this.translator.iotlb.dropPages(did, hi, lo, mask);
+    let dropped = this.translator.iotlb.dropPages(did, hi, lo, mask);
+    // A nested entry does not know which guest-physical pages it went through.
+    if (this.translator.isScalable && this.translator.uncertain.iotlbPageDropsNested)
+      dropped += this.translator.iotlb.dropNested(did);
     if (!leafOnly) this.translator.pagingCache.dropPages(did, hi, lo, mask);
     const address = (hi >>> 0) * 2 ** 32 + (lo >>> 0);
     this.tell({ ...none, kind: 'iotlb', granularity: 'page', did, address, pages: 2 ** mask, dropped });
+  }
+
+  /** PASID-cache invalidation of everything. */
+  pasidCacheGlobal(): void {
+    this.counts.pasid_cache++;
+    this.translator.pasidCache.clear();
+    this.tell({ ...none, kind: 'pasid cache', granularity: 'global' });
+  }
+
+  /** PASID-cache invalidation of the entries of a domain. */
+  pasidCacheDomain(did: number): void {
+    this.counts.pasid_cache++;
+    this.translator.pasidCache.dropDomain(did);
+    this.tell({ ...none, kind: 'pasid cache', granularity: 'domain', did });
+  }
+
+  /** PASID-cache invalidation of the entries of a PASID in a domain. */
+  pasidCachePasid(did: number, pasid: number): void {
+    this.counts.pasid_cache++;
+    this.translator.pasidCache.dropDomain(did, pasid);
+    this.tell({ ...none, kind: 'pasid cache', granularity: 'pasid', did, pasid });
+  }
+
+  /** IOTLB invalidation of all first-stage and nested entries of a PASID. */
+  pasidIotlbAll(did: number, pasid: number): void {
+    this.counts.pasid_iotlb_all++;
+    const dropped = this.translator.iotlb.dropPasid(did, pasid);
+    this.translator.firstStageCache.dropPasid(did, pasid);
+    this.tell({ ...none, kind: 'pasid iotlb', granularity: 'pasid', did, pasid, dropped });
+  }
+
+  /** IOTLB invalidation of 2^mask pages of a PASID, as iotlbPages does for second stage. */
+  pasidIotlbPages(did: number, pasid: number, hi: number, lo: number, mask: number, leafOnly: boolean): void {
+    this.counts.pasid_iotlb_page++;
+    const tagHi = hi & CANONICAL_HI;
+    const dropped = this.translator.iotlb.dropPages(did, tagHi, lo, mask, pasid);
+    if (!leafOnly) this.translator.firstStageCache.dropPages(did, tagHi, lo, mask, pasid);
+    const address = (hi >>> 0) * 2 ** 32 + (lo >>> 0);
+    const pages = 2 ** mask;
+    this.tell({ ...none, kind: 'pasid iotlb', granularity: 'page', did, pasid, address, pages, dropped });
   }
 
   /** The interrupt-entry cache is not modelled: interrupts are delivered without look-up. Counted only. */

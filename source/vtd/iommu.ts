@@ -8,15 +8,17 @@ import { FaultLog } from './fault-log.ts';
 import { InvalidationQueue } from './invalidation-queue.ts';
 import { Invalidator } from './invalidator.ts';
 import type { PhysicalMemory } from './memory.ts';
-import { contextCommand, faultStatus, Global, iotlbCommand, Offset, rootTableAddress } from './registers.ts';
-import type { Step } from './step.ts';
 import {
-  type CacheShape,
-  defaultCaches,
-  defaultUncertain,
-  Translator,
-  type Uncertain,
-} from './translator.ts';
+  contextCommand,
+  faultStatus,
+  Global,
+  iotlbCommand,
+  Offset,
+  queueAddress,
+  rootTableAddress,
+} from './registers.ts';
+import type { Step } from './step.ts';
+import { type CacheShape, defaultCaches, Translator, type Uncertain } from './translator.ts';
 
 const WINDOW_WORDS = 1024;
 const MASKED = 1 << 31;
@@ -48,7 +50,7 @@ const WRITABLE: Readonly<Record<number, number>> = {
 
 export type IommuOptions = {
   readonly caches?: CacheShape;
-  readonly uncertain?: Uncertain;
+  readonly uncertain?: Partial<Uncertain>;
 };
 
 /** An interrupt message the unit sends for its own events: a write of `data` to `address`. */
@@ -69,7 +71,7 @@ export class Iommu {
     memory: PhysicalMemory,
     description: UnitDescription,
     sendInterrupt: SendInterrupt,
-    { caches = defaultCaches, uncertain = defaultUncertain }: IommuOptions = {},
+    { caches = defaultCaches, uncertain = {} }: IommuOptions = {},
   ) {
     this.capabilities = capabilities(description);
     this.sendInterrupt = sendInterrupt;
@@ -86,6 +88,7 @@ export class Iommu {
     this.queue = new InvalidationQueue(memory, this.capabilities, this.invalidator, {
       invalidationComplete: () => this.completeWait(),
       queueError: () => this.raiseFaultEvent(),
+      isScalable: () => this.translator.isScalable,
     });
     this.set(Offset.VER, description.version);
     this.set(Offset.CAP, ...bigToWords(description.cap, 2));
@@ -170,16 +173,29 @@ export class Iommu {
    * What a request would meet, step by step, without any effect on the unit.
    *
    * @param cold true to take all caches for empty, so that every table is read
+   * @param pasid of a request with PASID, or -1
+   * @param privileged whether a request with PASID asks as a supervisor
    * @returns the outcome as Translator.translate gives it, the output address or fault, and the steps
    */
-  explain(sourceId: number, hi: number, lo: number, access: number, cold = false) {
+  explain(
+    sourceId: number,
+    hi: number,
+    lo: number,
+    access: number,
+    cold = false,
+    pasid = -1,
+    privileged = false,
+  ) {
     const { translator } = this;
     const outer = translator.steps;
     const steps: Step[] = [];
     translator.steps = steps;
     translator.probing = true;
     translator.cold = cold;
-    const outcome = translator.translate(sourceId, hi, lo, access);
+    const outcome =
+      pasid < 0
+        ? translator.translate(sourceId, hi, lo, access)
+        : translator.translateWithPasid(sourceId, hi, lo, access, pasid, privileged);
     translator.probing = false;
     translator.cold = false;
     translator.steps = outer;
@@ -210,7 +226,10 @@ export class Iommu {
     if ((value & Global.SIRTP) !== 0) this.status |= Global.SIRTP;
     // WBF completes at once, and WBFS is set only while a flush is under way.
 
-    translator.enabled = (this.status & Global.TE) !== 0;
+    const isOn = (this.status & Global.TE) !== 0;
+    // Turning a scalable-mode unit off is an implicit global invalidation.
+    if (translator.enabled && !isOn && this.capabilities.scalableMode) translator.dropCaches();
+    translator.enabled = isOn;
     const queueOn = (this.status & Global.QIE) !== 0;
     if (queueOn && !queue.enabled) {
       // Enabling with a tail other than 0 is a programming error; QEMU refuses it too.
@@ -228,8 +247,9 @@ export class Iommu {
     const at = Offset.CCMD + 4;
     let actual = this.get(at) & bitOf(CAIG);
     if ((value & bitOf(ICC)) !== 0) {
-      // A granularity of 0 reports an invalid request; with the queue on, every request is.
-      const granularity = this.queue.enabled ? 0 : (value >>> CIRG.shift) & CIRG.mask;
+      // A granularity of 0 reports an invalid request; with the queue on, and where
+      // only the queue can be used, every request is.
+      const granularity = this.takesCommands() ? (value >>> CIRG.shift) & CIRG.mask : 0;
       if (granularity !== 0) {
         const low = this.get(Offset.CCMD);
         const sourceId = (low >>> SID.shift) & SID.mask;
@@ -247,7 +267,7 @@ export class Iommu {
     let actual = this.get(at + 12) & bitOf(IAIG);
     if ((value & bitOf(IVT)) !== 0) {
       const did = value & DID.mask;
-      let granularity = this.queue.enabled ? 0 : (value >>> IIRG.shift) & IIRG.mask;
+      let granularity = this.takesCommands() ? (value >>> IIRG.shift) & IIRG.mask : 0;
       if (granularity === 1) this.invalidator.iotlbGlobal();
       else if (granularity === 2) this.invalidator.iotlbDomain(did);
       else if (granularity === 3) {
@@ -262,12 +282,22 @@ export class Iommu {
     this.set(at + 12, (value & (bitOf(IIRG) | bitOf(DR) | bitOf(DW) | bitOf(DID))) | actual);
   }
 
+  /** Whether CCMD and IOTLB_REG carry out commands: registers know nothing of PASIDs, and new units have them no more. */
+  private takesCommands(): boolean {
+    return !this.queue.enabled && this.capabilities.registerInvalidation && !this.translator.isScalable;
+  }
+
   private queueAddress(offset: number, value: number): void {
     // Locked while the queue runs: chapter 6.5.2.
     if (this.queue.enabled) return;
-    this.set(offset, offset === Offset.IQA ? value & 0xffff_f007 : value);
+    const writable = this.capabilities.scalableMode ? 0xffff_f807 : 0xffff_f007;
+    this.set(offset, offset === Offset.IQA ? value & writable : value);
     const low = this.get(Offset.IQA);
-    this.queue.setUp(join(this.get(Offset.IQA + 4), low & ~0xfff), low & 7);
+    this.queue.setUp(
+      join(this.get(Offset.IQA + 4), low & ~0xfff),
+      low & 7,
+      (low & bitOf(queueAddress.fields.DW)) !== 0,
+    );
   }
 
   /** FSTS: PPF and FRI follow from the records, IQE from the queue. */

@@ -1,10 +1,12 @@
 /**
  * The IOTLB: finished translations of pages of 4 KiB, 2 MiB and 1 GiB, in one pool.
  *
- * In legacy mode an entry is tagged by domain id and page address, not by the table it came from
- * (VT-d chapter 6.2): two devices with the same domain id share entries, whatever their tables say.
+ * An entry is tagged by domain id and page address, not by the table it came from (VT-d chapter 6.2): two devices
+ * with the same domain id share entries, whatever their tables say. First-stage and nested translations are tagged
+ * by PASID as well; see `space.ts`.
  */
 import { join } from './bits.ts';
+import { belongsTo, isNested, pasidOf, SECOND_STAGE } from './space.ts';
 import { TagStore } from './tag-store.ts';
 
 /** Size classes: the level of the leaf, 1 for 4 KiB, 2 for 2 MiB, 3 for 1 GiB. */
@@ -14,6 +16,8 @@ export type IotlbShape = { readonly sets: number; readonly ways: number };
 
 export type IotlbEntry = {
   readonly did: number;
+  /** The PASID of a first-stage or nested translation, or null. */
+  readonly pasid: number | null;
   readonly iova: number;
   readonly address: number;
   readonly level: number;
@@ -24,7 +28,10 @@ export class Iotlb {
   readonly store: TagStore;
   /** Upper half of the page frame. */
   readonly frameHi: Int32Array;
-  /** Lower half of the page frame, with R and W of the whole walk in bits 1:0. */
+  /**
+   * Lower half of the page frame, with the accesses that need no further walk: R, W and X in bits 2:0, those of
+   * supervisors in bits 5:3. W is missing as well where a write would have to set D in a table first.
+   */
   readonly frameLo: Int32Array;
   /** Which size classes have ever been filled: a look-up skips the others. */
   private readonly live = new Int32Array(4);
@@ -36,19 +43,19 @@ export class Iotlb {
   }
 
   /** The place that translates an address of a domain, or -1. `levelOf` tells its size. */
-  find(did: number, hi: number, lo: number): number {
+  find(did: number, hi: number, lo: number, space: number): number {
     const pageLo = (lo >>> 12) | (hi << 20);
     const tagB = (did << 13) | (hi >>> 12);
     if (this.live[1] !== 0) {
-      const at = this.store.find(pageLo, pageLo, tagB | (1 << 29));
+      const at = this.store.find(pageLo, pageLo, tagB | (1 << 29), space);
       if (at >= 0) return at;
     }
     if (this.live[2] !== 0) {
-      const at = this.store.find(pageLo >>> 9, pageLo & ~0x1ff, tagB | (2 << 29));
+      const at = this.store.find(pageLo >>> 9, pageLo & ~0x1ff, tagB | (2 << 29), space);
       if (at >= 0) return at;
     }
     if (this.live[3] !== 0) {
-      return this.store.find(pageLo >>> 18, pageLo & ~0x3ffff, tagB | (3 << 29));
+      return this.store.find(pageLo >>> 18, pageLo & ~0x3ffff, tagB | (3 << 29), space);
     }
     return -1;
   }
@@ -71,11 +78,12 @@ export class Iotlb {
     frameHi: number,
     frameLo: number,
     permissions: number,
+    space: number,
   ) {
     const pageLo = (lo >>> 12) | (hi << 20);
     const below = 9 * (level - 1);
     const tagA = pageLo & ~((1 << below) - 1);
-    const at = this.store.place(pageLo >>> below, tagA, (level << 29) | (did << 13) | (hi >>> 12));
+    const at = this.store.place(pageLo >>> below, tagA, (level << 29) | (did << 13) | (hi >>> 12), space);
     this.frameHi[at] = frameHi;
     this.frameLo[at] = frameLo | permissions;
     this.live[level] = 1;
@@ -88,34 +96,39 @@ export class Iotlb {
 
   /** Drop all entries of a domain. Returns how many. */
   dropDomain(did: number): number {
-    let dropped = 0;
-    for (let at = 0; at < this.store.size; at++) {
-      if (this.store.occupied(at) && this.didOf(at) === did) {
-        this.store.drop(at);
-        dropped++;
-      }
-    }
-    return dropped;
+    return this.dropWhere((at) => this.didOf(at) === did);
+  }
+
+  /** Drop the entries of one PASID of a domain. Returns how many. */
+  dropPasid(did: number, pasid: number): number {
+    return this.dropWhere((at) => this.didOf(at) === did && belongsTo(this.store.tagC[at], pasid));
+  }
+
+  /** Drop the nested entries of a domain. Returns how many. */
+  dropNested(did: number): number {
+    return this.dropWhere((at) => this.didOf(at) === did && isNested(this.store.tagC[at]));
+  }
+
+  /** Likewise, the second-stage entries of a domain. */
+  dropSecondStage(did: number): number {
+    return this.dropWhere((at) => this.didOf(at) === did && this.store.tagC[at] === SECOND_STAGE);
   }
 
   /**
    * Drop the entries of a domain that overlap 2^mask pages around a page address, a large page whenever
-   * it shares an address with the range. Returns how many.
+   * it shares an address with the range: second-stage entries, or those of a PASID. Returns how many.
    */
-  dropPages(did: number, hi: number, lo: number, mask: number): number {
+  dropPages(did: number, hi: number, lo: number, mask: number, pasid = -1): number {
     const pages = 2 ** mask;
     const first = Math.floor(join(hi, lo) / 4096 / pages) * pages;
-    let dropped = 0;
-    for (let at = 0; at < this.store.size; at++) {
-      if (!this.store.occupied(at) || this.didOf(at) !== did) continue;
+    return this.dropWhere((at) => {
+      const space = this.store.tagC[at];
+      if (this.didOf(at) !== did) return false;
+      if (pasid < 0 ? space !== SECOND_STAGE : !belongsTo(space, pasid)) return false;
       const page = this.pageOf(at);
       const span = 2 ** (9 * (this.levelOf(at) - 1));
-      if (page < first + pages && page + span > first) {
-        this.store.drop(at);
-        dropped++;
-      }
-    }
-    return dropped;
+      return page < first + pages && page + span > first;
+    });
   }
 
   /** All entries, for people to look at. */
@@ -125,6 +138,7 @@ export class Iotlb {
       if (!this.store.occupied(at)) continue;
       entries.push({
         did: this.didOf(at),
+        pasid: pasidOf(this.store.tagC[at]),
         iova: this.pageOf(at) * 4096,
         address: join(this.frameHi[at], this.frameLo[at] & ~0xfff),
         level: this.levelOf(at),
@@ -132,6 +146,16 @@ export class Iotlb {
       });
     }
     return entries;
+  }
+
+  private dropWhere(matches: (at: number) => boolean): number {
+    let dropped = 0;
+    for (let at = 0; at < this.store.size; at++) {
+      if (!this.store.occupied(at) || !matches(at)) continue;
+      this.store.drop(at);
+      dropped++;
+    }
+    return dropped;
   }
 
   /** The number of the first page of an entry, in pages of 4 KiB. */

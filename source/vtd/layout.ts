@@ -9,8 +9,17 @@ import { bigToWords, wordsToBig } from './bits.ts';
 /** What decides, on a given unit, whether a field exists: its capabilities and its host address width. */
 export type Conditions = {
   readonly hostAddressWidth: number;
+  readonly DT: boolean;
   readonly SC: boolean;
+  readonly MTS: boolean;
+  readonly PRS: boolean;
+  readonly EAFS: boolean;
+  readonly PASID: boolean;
   readonly PDS: boolean;
+  readonly SSADS: boolean;
+  readonly SMPWCS: boolean;
+  readonly RPRIVS: boolean;
+  readonly FS1GP: boolean;
   readonly sslps: number;
   readonly domains: number;
 };

@@ -52,6 +52,11 @@ export class PhysicalMemory {
     return true;
   }
 
+  /** Set bits in the lower half of an aligned 64-bit word that was read before, as an atomic update does. */
+  setLowBits(addressHi: number, addressLo: number, bits: number): void {
+    this.pages[(addressHi << 20) | (addressLo >>> 12)][(addressLo & 0xff8) >>> 2] |= bits;
+  }
+
   /** Two words of an aligned 64-bit value: low, high. Throws NoMemory outside memory. */
   read64(address: number): [lo: number, hi: number] {
     if (!this.load(highHalf(address), lowHalf(address))) throw new NoMemory(address, this.size);

@@ -1,10 +1,12 @@
 /**
- * Paging-structure caches: non-leaf second-stage entries, one cache for each level from 2 up.
+ * Paging-structure caches: non-leaf entries of one stage, one cache for each level from 2 up.
  *
  * An entry read at level n covers 2^(12 + 9 (n - 1)) bytes and leads to a table of level n - 1; finding one
- * at level 2 leaves a single read of a walk. An entry keeps R and W of the whole path down to it.
+ * at level 2 leaves a single read of a walk. An entry keeps the permissions of the whole path down to it. Entries are
+ * tagged as those of the IOTLB are; nested first-stage entries keep guest-physical table addresses.
  */
 import { join } from './bits.ts';
+import { belongsTo, SECOND_STAGE } from './space.ts';
 import { TagStore } from './tag-store.ts';
 
 /** Entries of the caches for levels 5 to 2, each fully associative. */
@@ -29,10 +31,10 @@ export class PagingCache {
   }
 
   /** The place of an entry of a level, or -1; a use of it if `touch`. */
-  find(level: number, did: number, hi: number, lo: number, touch: boolean): number {
+  find(level: number, did: number, hi: number, lo: number, touch: boolean, space: number): number {
     const store = this.stores[level];
     if (store === null) return -1;
-    const at = store.find(0, upperLow(level, hi, lo), (did << 13) | upperHigh(level, hi));
+    const at = store.find(0, upperLow(level, hi, lo), (did << 13) | upperHigh(level, hi), space);
     if (at >= 0 && touch) store.touch(at);
     return at;
   }
@@ -42,7 +44,7 @@ export class PagingCache {
     return this.tableHi[level][at];
   }
 
-  /** Lower half of that address, with R and W of the path in bits 1:0. */
+  /** Lower half of that address, with the permissions of the path in its low bits. */
   tableLoAt(level: number, at: number): number {
     return this.tableLo[level][at];
   }
@@ -55,10 +57,11 @@ export class PagingCache {
     tableHi: number,
     tableLo: number,
     permissions: number,
+    space: number,
   ) {
     const store = this.stores[level];
     if (store === null) return;
-    const at = store.place(0, upperLow(level, hi, lo), (did << 13) | upperHigh(level, hi));
+    const at = store.place(0, upperLow(level, hi, lo), (did << 13) | upperHigh(level, hi), space);
     this.tableHi[level][at] = tableHi;
     this.tableLo[level][at] = tableLo | permissions;
   }
@@ -71,12 +74,18 @@ export class PagingCache {
     this.dropWhere((tagB) => ((tagB >>> 13) & 0xffff) === did);
   }
 
-  /** Drop entries of a domain that cover an address of a range of 2^mask pages. */
-  dropPages(did: number, hi: number, lo: number, mask: number): void {
+  /** Drop the entries of one PASID of a domain. */
+  dropPasid(did: number, pasid: number): void {
+    this.dropWhere((tagB, _tagA, tagC) => ((tagB >>> 13) & 0xffff) === did && belongsTo(tagC, pasid));
+  }
+
+  /** Drop entries of a domain, or of a PASID in it, that cover an address of a range of 2^mask pages. */
+  dropPages(did: number, hi: number, lo: number, mask: number, pasid = -1): void {
     const pages = 2 ** mask;
     const first = Math.floor(join(hi, lo) / 4096 / pages) * pages;
-    this.dropWhere((tagB, tagA, level) => {
+    this.dropWhere((tagB, tagA, tagC, level) => {
       if (((tagB >>> 13) & 0xffff) !== did) return false;
+      if (pasid < 0 ? tagC !== SECOND_STAGE : !belongsTo(tagC, pasid)) return false;
       const page = (tagA >>> 0) + (tagB & 0x1fff) * 2 ** 32;
       return page < first + pages && page + 2 ** (9 * (level - 1)) > first;
     });
@@ -87,11 +96,12 @@ export class PagingCache {
     return this.stores[level]?.count() ?? 0;
   }
 
-  private dropWhere(matches: (tagB: number, tagA: number, level: number) => boolean): void {
+  private dropWhere(matches: (tagB: number, tagA: number, tagC: number, level: number) => boolean): void {
     this.stores.forEach((store, level) => {
       if (store === null) return;
       for (let at = 0; at < store.size; at++) {
-        if (store.occupied(at) && matches(store.tagB[at], store.tagA[at], level)) store.drop(at);
+        if (store.occupied(at) && matches(store.tagB[at], store.tagA[at], store.tagC[at], level))
+          store.drop(at);
       }
     });
   }

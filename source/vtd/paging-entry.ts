@@ -6,7 +6,7 @@ const SOURCE = 'VT-d chapter 9.8';
 const access = {
   R: bit(0, 'read', { values: { 0: 'no read', 1: 'read allowed' } }),
   W: bit(1, 'write', { values: { 0: 'no write', 1: 'write allowed' } }),
-  X: ignored(2, 2, 'execute, not honoured in legacy mode'),
+  X: ignored(2, 2, 'execute, honoured in scalable mode with SSEE'),
 };
 
 const upper = {
@@ -18,8 +18,8 @@ const upper = {
 const leafTail = {
   EMT: ignored(5, 3, 'memory type, ignored without MTS'),
   IPAT: ignored(6, 6, 'ignore PAT, ignored without MTS'),
-  A: ignored(8, 8, 'accessed, ignored in legacy mode'),
-  D: ignored(9, 9, 'dirty, ignored in legacy mode'),
+  A: ignored(8, 8, 'accessed, set in scalable mode with SSADE'),
+  D: ignored(9, 9, 'dirty, set in scalable mode with SSADE'),
   software: ignored(10, 10, 'available to software'),
   SNP: bit(11, 'force snoop', {
     exists: ({ SC }) => SC,
@@ -29,7 +29,8 @@ const leafTail = {
 
 const nonLeafTail = {
   low: ignored(6, 3),
-  flags: ignored(10, 8),
+  A: ignored(8, 8, 'accessed, set in scalable mode with SSADE'),
+  flags: ignored(10, 9),
 };
 
 /** Points to a table of the next level; at level 2 and 3, where PS chooses between table and page. */
@@ -79,6 +80,7 @@ export const hugePageEntry = layout('second-stage page entry, 1 GiB', 64, SOURCE
 /** Bits of the low half used by the walk. */
 export const READ = 1 << pageEntry.fields.R.shift;
 export const WRITE = 1 << pageEntry.fields.W.shift;
+export const EXECUTE = 1 << pageEntry.fields.X.shift;
 export const PAGE_SIZE = 1 << tableEntry.fields.PS.shift;
 
 /** The format of an entry read at a level (1 to 5), given its low half. */

@@ -188,7 +188,19 @@ export const queueError = layout('IQERCD_REG', 64, SOURCE, {
 });
 
 /** Reasons a queue stops, IQERCD.IQEI. */
-export const QueueError = { NONE: 0, TAIL: 1, FETCH: 2, TYPE: 3, RESERVED: 4, WIDTH: 5 } as const;
+export const QueueError = {
+  NONE: 0,
+  TAIL: 1,
+  FETCH: 2,
+  TYPE: 3,
+  RESERVED: 4,
+  /** A 128-bit descriptor where a 256-bit one is needed. */
+  WIDTH: 5,
+  /** A tail at half a 256-bit descriptor. */
+  TAIL_ALIGNMENT: 6,
+  /** A descriptor of scalable mode in another mode. */
+  TABLE_MODE: 7,
+} as const;
 
 /** Registers a reader of the register file may ask for by name. */
 export const registerLayouts: Readonly<Record<string, Layout>> = {

@@ -8,10 +8,15 @@ export type Stage =
   | 'context cache'
   | 'root entry'
   | 'context entry'
+  | 'PASID cache'
+  | 'PASID directory entry'
+  | 'PASID table entry'
   | 'pass-through'
   | 'width'
   | 'IOTLB'
   | 'paging-structure cache'
+  | 'first-stage cache'
+  | 'first-stage entry'
   | 'paging entry'
   | 'output';
 

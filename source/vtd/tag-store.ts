@@ -1,4 +1,4 @@
-/** A set-associative array of two-word tags with exact least-recently-used replacement. */
+/** A set-associative array of three-word tags with exact least-recently-used replacement. */
 
 /** The second tag word of an empty place; no valid tag sets bit 31. */
 const EMPTY = -1;
@@ -8,6 +8,7 @@ export class TagStore {
   readonly ways: number;
   readonly tagA: Int32Array;
   readonly tagB: Int32Array;
+  readonly tagC: Int32Array;
   /** When each place was last used, by a clock that counts uses. */
   readonly used: Float64Array;
   /** Valid entries thrown out to make room. */
@@ -26,6 +27,7 @@ export class TagStore {
     this.ways = ways;
     this.tagA = new Int32Array(sets * ways);
     this.tagB = new Int32Array(sets * ways).fill(EMPTY);
+    this.tagC = new Int32Array(sets * ways);
     this.used = new Float64Array(sets * ways);
   }
 
@@ -34,11 +36,11 @@ export class TagStore {
   }
 
   /** The place of a tag in its set, or -1. Does not count as a use. */
-  find(set: number, a: number, b: number): number {
+  find(set: number, a: number, b: number, c: number): number {
     const first = (set & (this.sets - 1)) * this.ways;
     const end = first + this.ways;
     for (let at = first; at < end; at++) {
-      if (this.tagA[at] === a && this.tagB[at] === b) return at;
+      if (this.tagA[at] === a && this.tagB[at] === b && this.tagC[at] === c) return at;
     }
     return -1;
   }
@@ -49,13 +51,13 @@ export class TagStore {
   }
 
   /** Give a tag a place: its own if it has one, else a free one, else the least recently used one's. */
-  place(set: number, a: number, b: number): number {
+  place(set: number, a: number, b: number, c: number): number {
     const first = (set & (this.sets - 1)) * this.ways;
     const end = first + this.ways;
     let victim = first;
     let oldest = Number.POSITIVE_INFINITY;
     for (let at = first; at < end; at++) {
-      if (this.tagA[at] === a && this.tagB[at] === b) {
+      if (this.tagA[at] === a && this.tagB[at] === b && this.tagC[at] === c) {
         victim = at;
         break;
       }
@@ -65,9 +67,11 @@ export class TagStore {
         victim = at;
       }
     }
-    if (this.tagB[victim] !== EMPTY && (this.tagA[victim] !== a || this.tagB[victim] !== b)) this.evicted++;
+    const isOwn = this.tagA[victim] === a && this.tagB[victim] === b && this.tagC[victim] === c;
+    if (this.tagB[victim] !== EMPTY && !isOwn) this.evicted++;
     this.tagA[victim] = a;
     this.tagB[victim] = b;
+    this.tagC[victim] = c;
     this.touch(victim);
     return victim;
   }

@@ -7,14 +7,17 @@ import {
   DescriptorType,
   Granularity,
   iotlbDescriptor,
+  PasidGranularity,
+  pasidCacheDescriptor,
+  pasidIotlbDescriptor,
 } from '../../source/vtd/invalidation-descriptor.ts';
 import { Iommu, type IommuOptions } from '../../source/vtd/iommu.ts';
 import { PhysicalMemory } from '../../source/vtd/memory.ts';
-import { READ, WRITE } from '../../source/vtd/paging-entry.ts';
+import { EXECUTE, READ, WRITE } from '../../source/vtd/paging-entry.ts';
 import { contextCommand, Global, iotlbCommand, Offset, ONE_SHOT_MASK } from '../../source/vtd/registers.ts';
 import { parseBdf } from '../../source/vtd/source-id.ts';
 
-export const accesses = { read: READ, write: WRITE, atomic: READ | WRITE } as const;
+export const accesses = { read: READ, write: WRITE, atomic: READ | WRITE, execute: READ | EXECUTE } as const;
 export type Access = keyof typeof accesses;
 
 /** In the order of the outcome numbers. */
@@ -43,6 +46,27 @@ export type IotlbInvalidation = {
   readonly ih?: boolean;
 };
 
+export type PasidCacheInvalidation = {
+  readonly pasidCache: 'global' | 'domain' | 'pasid';
+  readonly did?: number;
+  readonly pasid?: number;
+};
+
+export type PasidIotlbInvalidation = {
+  readonly pasidIotlb: 'all' | 'page';
+  readonly did?: number;
+  readonly pasid?: number;
+  readonly at?: bigint | string;
+  readonly am?: number;
+  readonly ih?: boolean;
+};
+
+export type AnyInvalidation =
+  | ContextInvalidation
+  | IotlbInvalidation
+  | PasidCacheInvalidation
+  | PasidIotlbInvalidation;
+
 const contextGranularity = { global: 1, domain: 2, device: 3 } as const;
 const iotlbGranularity = { global: 1, domain: 2, page: 3 } as const;
 
@@ -61,6 +85,7 @@ export class Bench {
   nextTable = 0x10_0000;
   private queueBase = 0;
   private queueBytes = 0;
+  private queueStep = 16;
 
   constructor({ unit = presets.skylake, ram = 0x100_0000, ...options }: BenchOptions = {}) {
     this.memory = new PhysicalMemory(ram);
@@ -116,10 +141,30 @@ export class Bench {
     return this;
   }
 
-  dma(from: string | number, access: Access, at: bigint): Answer {
+  /** Likewise in scalable mode, where invalidation takes a queue of 256-bit descriptors. */
+  startScalable(rtaddr = 0x1400n): this {
+    this.enableQueue(this.memory.size - 0x1_0000, 0, true);
+    this.setRoot(rtaddr);
+    this.invalidateAll();
+    this.command(Global.TE);
+    return this;
+  }
+
+  /** The complete invalidation of scalable mode, in the order that leaves nothing stale. */
+  invalidateAll(): void {
+    this.invalidate({ context: 'global' });
+    this.invalidate({ pasidCache: 'global' });
+    this.invalidate({ iotlb: 'global' });
+  }
+
+  dma(from: string | number, access: Access, at: bigint, pasid = -1, isPrivileged = false): Answer {
     const { translator } = this.iommu;
     const id = typeof from === 'number' ? from : deviceId(from);
-    const outcome = outcomeNames[translator.translate(id, high(at), low(at), accesses[access])];
+    const number =
+      pasid < 0
+        ? translator.translate(id, high(at), low(at), accesses[access])
+        : translator.translateWithPasid(id, high(at), low(at), accesses[access], pasid, isPrivileged);
+    const outcome = outcomeNames[number];
     const goes = outcome !== 'blocked' && outcome !== 'interrupt';
     return {
       outcome,
@@ -145,11 +190,12 @@ export class Bench {
     this.write(Offset.FSTS, 1);
   }
 
-  enableQueue(base = 0xf0_0000, size = 0): void {
+  enableQueue(base = 0xf0_0000, size = 0, isWide = false): void {
     this.queueBase = base;
     this.queueBytes = 4096 << size;
+    this.queueStep = isWide ? 32 : 16;
     this.write64(Offset.IQT, 0n);
-    this.write64(Offset.IQA, BigInt(base + size));
+    this.write64(Offset.IQA, BigInt(base + size + (isWide ? 0x800 : 0)));
     this.command(Global.QIE);
   }
 
@@ -158,16 +204,19 @@ export class Bench {
     let tail = this.reg(Offset.IQT);
     for (const words of descriptors) {
       this.memory.writeWords(this.queueBase + tail, words);
-      tail = (tail + 16) % this.queueBytes;
+      for (let at = 4 * words.length; at < this.queueStep; at += 4)
+        this.memory.write32(this.queueBase + tail + at, 0);
+      tail = (tail + this.queueStep) % this.queueBytes;
     }
     this.write64(Offset.IQT, BigInt(tail));
   }
 
   /** An invalidation by whichever interface is in use. */
-  invalidate(what: ContextInvalidation | IotlbInvalidation): void {
+  invalidate(what: AnyInvalidation): void {
     if (this.iommu.queue.enabled) this.submit(descriptorOf(what));
     else if ('context' in what) this.invalidateContext(what);
-    else this.invalidateIotlb(what);
+    else if ('iotlb' in what) this.invalidateIotlb(what);
+    else throw new TypeError('PASIDs are invalidated by the queue');
   }
 
   /** A root and a context entry for a device; tables at 0x1000 and, for each bus, from 0x2000 on. */
@@ -223,7 +272,25 @@ export class Bench {
 export const entryOffset = (iova: bigint, level: number): number =>
   8 * Number((iova >> BigInt(12 + 9 * (level - 1))) & 0x1ffn);
 
-export function descriptorOf(what: ContextInvalidation | IotlbInvalidation): Int32Array {
+export function descriptorOf(what: AnyInvalidation): Int32Array {
+  if ('pasidCache' in what) {
+    const { pasidCache, did = 0, pasid = 0 } = what;
+    const { GLOBAL, DOMAIN, PASID } = PasidGranularity;
+    const G = { global: GLOBAL, domain: DOMAIN, pasid: PASID }[pasidCache];
+    return pasidCacheDescriptor.encode({ type: DescriptorType.PASID_CACHE, G, DID: did, PASID: pasid });
+  }
+  if ('pasidIotlb' in what) {
+    const { pasidIotlb, did = 0, pasid = 0, at = 0n, am = 0, ih = false } = what;
+    return pasidIotlbDescriptor.encode({
+      type: DescriptorType.PASID_IOTLB,
+      G: { all: Granularity.DOMAIN, page: Granularity.SELECTIVE }[pasidIotlb],
+      DID: did,
+      PASID: pasid,
+      AM: am,
+      IH: ih ? 1 : 0,
+      ADDR: BigInt(at) & ~0xfffn,
+    });
+  }
   if ('context' in what) {
     const { context, did = 0, sid = '00:00.0', fm = 0 } = what;
     return contextDescriptor.encode({

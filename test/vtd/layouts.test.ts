@@ -14,20 +14,29 @@ import { capabilities, presets } from '../../source/vtd/capabilities.ts';
 import { contextEntry } from '../../source/vtd/context-entry.ts';
 import { faultReason, faultReasons, isQualified } from '../../source/vtd/fault-reason.ts';
 import { faultRecord } from '../../source/vtd/fault-record.ts';
+import * as firstStage from '../../source/vtd/first-stage-entry.ts';
 import * as descriptors from '../../source/vtd/invalidation-descriptor.ts';
 import { leafBytes, leafLevels } from '../../source/vtd/iotlb.ts';
 import { address, bit, bits, type Conditions, type Layout, layout } from '../../source/vtd/layout.ts';
 import * as paging from '../../source/vtd/paging-entry.ts';
+import { pasidDirectoryEntry } from '../../source/vtd/pasid-directory-entry.ts';
+import { pasidTableEntry } from '../../source/vtd/pasid-table-entry.ts';
 import * as registers from '../../source/vtd/registers.ts';
 import { rootEntry } from '../../source/vtd/root-entry.ts';
+import { scalableContextEntry } from '../../source/vtd/scalable-context-entry.ts';
+import { scalableRootEntry } from '../../source/vtd/scalable-root-entry.ts';
 import { bdf, parseBdf, sourceId } from '../../source/vtd/source-id.ts';
 import { unitLike } from '../support/unit.ts';
 
 const layouts: Layout[] = [
   rootEntry,
   contextEntry,
+  scalableRootEntry,
+  scalableContextEntry,
+  pasidDirectoryEntry,
+  pasidTableEntry,
   faultRecord,
-  ...[paging, descriptors, registers].flatMap((module) =>
+  ...[paging, firstStage, descriptors, registers].flatMap((module) =>
     Object.values(module).filter((value): value is Layout => typeof (value as Layout)?.decode === 'function'),
   ),
 ];
@@ -35,8 +44,17 @@ const layouts: Layout[] = [
 const skylake = capabilities(presets.skylake);
 const conditions: fc.Arbitrary<Conditions> = fc.record({
   hostAddressWidth: fc.integer({ min: 32, max: 52 }),
+  DT: fc.boolean(),
   SC: fc.boolean(),
+  MTS: fc.boolean(),
+  PRS: fc.boolean(),
+  EAFS: fc.boolean(),
+  PASID: fc.boolean(),
   PDS: fc.boolean(),
+  SSADS: fc.boolean(),
+  SMPWCS: fc.boolean(),
+  RPRIVS: fc.boolean(),
+  FS1GP: fc.boolean(),
   sslps: fc.integer({ min: 0, max: 3 }),
   domains: fc.constantFrom(16, 64, 256, 1024, 4096, 16384, 65536),
 });
@@ -151,6 +169,20 @@ test.each([
 );
 
 test.each([
+  // Level, large page, reserved bits below the address, as QEMU's masks have them.
+  [1, false, 0n],
+  [2, false, 0n],
+  [2, true, 0x1fe000n],
+  [3, false, 0n],
+  [3, true, 0x3fffe000n],
+  [4, false, 0x80n],
+  [5, true, 0x80n],
+])('first stage, level %i, large %s: reserved bits below the address are %s', (level, isLarge, low) => {
+  const format = firstStage.firstStageEntryLayout(level, isLarge ? 0x80 : 0);
+  expect(wordsToBig(format.reserved({ ...skylake, FS1GP: true, hostAddressWidth: 52 }))).toBe(low);
+});
+
+test.each([
   ['context-cache descriptor', 0xfffc00000000ffc0n, ones(64)],
   ['IOTLB descriptor', 0xffffffff0000ff00n, 0xf80n],
   ['wait descriptor', 0xffffff80n, 0x3n],
@@ -160,11 +192,11 @@ test.each([
   expect([(reserved | 0xe00n) & ones(64), reserved >> 64n]).toEqual([lo | 0xe00n, hi]);
 });
 
-test('a descriptor type of legacy mode has a format, every other type none', () => {
+test('a descriptor type that is carried out has a format, every other type none', () => {
   const types = Array.from({ length: 4096 }, (_, word) => word).filter(
     (word) => (word & 0x1f0) === 0 && descriptors.descriptorLayout(word) !== null,
   );
-  expect(types).toEqual([1, 2, 4, 5]);
+  expect(types).toEqual([1, 2, 4, 5, 6, 7]);
 });
 
 test('levels have names and sizes', () => {
@@ -180,7 +212,7 @@ test('every reason has a code of its own; an unknown one is what Linux calls it'
 
 test('faults that prevent FPD from being read are recorded always', () => {
   const unqualified = faultReasons.map(({ code }) => code).filter((code) => !isQualified(code));
-  expect(unqualified).toEqual([0x1, 0x8, 0x9, 0xa, 0x30]);
+  expect(unqualified).toEqual([0x1, 0x8, 0x9, 0xa, 0x30, 0x31, 0x32, 0x38, 0x39, 0x3a, 0x40, 0x50, 0x58]);
 });
 
 describe('capabilities', () => {
@@ -218,6 +250,72 @@ describe('capabilities', () => {
       faultOffset: 0x220,
       invalidateOffset: 0xf0,
     });
+  });
+
+  test('of the graphics unit of a Skylake client', () => {
+    expect(capabilities(presets['skylake-graphics'])).toMatchObject({
+      pageSelective: false,
+      maxAddressMask: 0,
+      deviceTlb: true,
+      scalableMode: false,
+      nested: true,
+      pasidWidth: 20,
+      PASID: true,
+      MTS: true,
+      PRS: true,
+      EAFS: true,
+      FS1GP: true,
+    });
+  });
+
+  test('of a server', () => {
+    expect(capabilities(presets.server)).toMatchObject({
+      domains: 65536,
+      sagaw: 0b1100,
+      largestAw: 3,
+      guestAddressWidth: 57,
+      faultRecords: 8,
+      scalableMode: true,
+      abortDma: true,
+      firstStage: true,
+      secondStage: true,
+      nested: true,
+      fiveLevelFirstStage: true,
+      pasidWidth: 20,
+      ridPasid: true,
+      registerInvalidation: false,
+      SSADS: true,
+      SMPWCS: true,
+      RPRIVS: false,
+    });
+  });
+
+  test('of QEMU in scalable mode', () => {
+    expect(capabilities(presets['qemu-scalable'])).toMatchObject({
+      scalableMode: true,
+      firstStage: false,
+      secondStage: true,
+      PASID: false,
+    });
+    expect(capabilities(presets['qemu-first-stage'])).toMatchObject({
+      scalableMode: true,
+      firstStage: true,
+      secondStage: false,
+      FS1GP: true,
+    });
+  });
+
+  test.each([
+    ['SSADS without SMTS', 'skylake', { ecapSet: 1n << 45n }, /SSADS is a part of scalable mode/],
+    ['FSTS without SMTS', 'skylake', { ecapSet: 1n << 47n }, /FSTS is a part of scalable mode/],
+    ['five levels without first stage', 'qemu-scalable', { capSet: 1n << 60n }, /FS5LP/],
+    ['SMTS without a queue', 'server', { ecapClear: 2n }, /SMTS without QI/],
+    ['SMTS with neither stage', 'qemu-scalable', { ecapClear: 1n << 46n }, /nothing to translate with/],
+    ['nesting without first stage', 'qemu-scalable', { ecapSet: 1n << 26n }, /NEST nests/],
+    ['flags of a missing second stage', 'qemu-first-stage', { ecapSet: 1n << 45n }, /SSADS/],
+    ['a PASID of more than 20 bits', 'server', { ecapSet: 0x1fn << 35n }, /PSS is 31/],
+  ] as const)('%s is refused', (_, name, change, reason) => {
+    expect(() => capabilities(unitLike(name, change))).toThrow(reason);
   });
 
   test('widths that were withdrawn from the specification do not count', () => {

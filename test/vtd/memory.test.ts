@@ -120,11 +120,11 @@ describe('a cache', () => {
         for (const { kind, set, tag } of list) {
           const entries = model[set % sets];
           const known = entries.includes(tag);
-          const at = store.find(set, tag, tag + 1);
+          const at = store.find(set, tag >> 2, 1, tag & 3);
           expect(at >= 0).toBe(known);
           if (kind === 'place' || (kind === 'find' && known)) {
-            if (kind === 'place') expect(store.find(set, tag, tag + 1)).toBe(at);
-            if (kind === 'place') store.place(set, tag, tag + 1);
+            if (kind === 'place') expect(store.find(set, tag >> 2, 1, tag & 3)).toBe(at);
+            if (kind === 'place') store.place(set, tag >> 2, 1, tag & 3);
             else store.touch(at);
             if (known) entries.splice(entries.indexOf(tag), 1);
             else if (entries.length === ways) {
@@ -144,7 +144,7 @@ describe('a cache', () => {
         }
         for (let set = 0; set < sets; set++) {
           for (let tag = 0; tag <= 6; tag++) {
-            expect(store.find(set, tag, tag + 1) >= 0).toBe(model[set].includes(tag));
+            expect(store.find(set, tag >> 2, 1, tag & 3) >= 0).toBe(model[set].includes(tag));
           }
         }
       }),

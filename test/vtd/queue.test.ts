@@ -312,3 +312,102 @@ test('an invalidation tells how many translations it dropped', () => {
   machine.invalidate({ context: 'domain', did: 5 });
   expect(dropped).toEqual([2, 0, 2, 4, 0]);
 });
+
+describe('invalidation queue of 256-bit descriptors', () => {
+  function scalable(rtaddr = 0x1400n) {
+    const machine = new Bench({ unit: unitLike('server') }).startScalable(rtaddr);
+    const stopped = () => (machine.reg(Offset.FSTS) & IQE) !== 0;
+    const error = () => Number(machine.reg64(Offset.IQERCD) & 15n);
+    return { machine, stopped, error };
+  }
+
+  test('carries out all types, tells of them, and wraps around', () => {
+    const { machine, stopped } = scalable();
+    const done: Invalidation[] = [];
+    machine.iommu.invalidator.observer = (invalidation) => done.push(invalidation);
+    machine.submit(
+      descriptorOf({ pasidCache: 'global' }),
+      descriptorOf({ pasidCache: 'domain', did: 3 }),
+      descriptorOf({ pasidCache: 'pasid', did: 3, pasid: 0xfffff }),
+      descriptorOf({ pasidIotlb: 'all', did: 3, pasid: 9 }),
+      descriptorOf({ pasidIotlb: 'page', did: 3, pasid: 9, at: 0xffff_8000_0000_0000n, am: 63 }),
+      descriptorOf({ context: 'domain', did: 3 }),
+    );
+    expect(stopped()).toBe(false);
+    expect(done.map(({ kind, granularity, did, pasid }) => [kind, granularity, did, pasid])).toEqual([
+      ['pasid cache', 'global', null, null],
+      ['pasid cache', 'domain', 3, null],
+      ['pasid cache', 'pasid', 3, 0xfffff],
+      ['pasid iotlb', 'pasid', 3, 9],
+      ['pasid iotlb', 'page', 3, 9],
+      ['context', 'domain', 3, null],
+    ]);
+    for (let n = 1; n <= 130; n++) {
+      machine.submit(wait(n));
+      expect(machine.memory.read32(STATUS)).toBe(n);
+    }
+    // Three descriptors came with the start.
+    expect(machine.reg(Offset.IQH)).toBe(((130 + 6 + 3) * 32) % 4096);
+  });
+
+  test.each([
+    ['bits in the upper half', qwords('0x11', '0x0', '0x1', '0x0'), 4],
+    ['a granularity of the PASID cache that is none', qwords('0x27', '0x0'), 4],
+    ['a granularity of PASID-based IOTLB that is none', qwords('0x16', '0x0'), 4],
+    ['type 8', qwords('0x8', '0x0'), 3],
+  ])('stops at %s', (_, descriptor, expected) => {
+    const { machine, stopped, error } = scalable();
+    machine.submit(descriptor);
+    expect([stopped(), error()]).toEqual([true, expected]);
+  });
+
+  test('stops at a tail in the middle of a descriptor', () => {
+    const { machine, error } = scalable();
+    machine.write64(Offset.IQT, BigInt(machine.reg(Offset.IQT)) + 16n);
+    expect(error()).toBe(6);
+  });
+
+  test('stops at a PASID type while the tables are those of legacy mode', () => {
+    const machine = new Bench({ unit: unitLike('server') });
+    machine.enableQueue(0xf0_0000, 0, true);
+    machine.submit(descriptorOf({ pasidCache: 'global' }));
+    expect(machine.reg64(Offset.IQERCD)).toBe(7n);
+  });
+
+  test('is needed in scalable mode: 128-bit descriptors stop the queue', () => {
+    const machine = new Bench({ unit: unitLike('server') });
+    machine.enableQueue();
+    machine.submit(descriptorOf({ context: 'global' }));
+    expect(machine.reg64(Offset.IQERCD)).toBe(0n);
+    machine.submit(descriptorOf({ pasidCache: 'global' }));
+    expect(machine.reg64(Offset.IQERCD)).toBe(5n);
+    const other = new Bench({ unit: unitLike('server') });
+    other.enableQueue();
+    other.setRoot(0x1400n);
+    other.submit(descriptorOf({ context: 'global' }));
+    expect(other.reg64(Offset.IQERCD)).toBe(5n);
+  });
+
+  test('turning translation off empties all caches', () => {
+    const { machine } = scalable();
+    machine.poke(0x1030, 0x2001n);
+    machine.poke(0x2000, 0x4001n);
+    machine.poke(0x4000, 0x5001n);
+    machine.poke(0x5000, 0x101n);
+    expect(machine.dma('03:00.0', 'read', 0n).reads).toBe(4);
+    expect(machine.dma('03:00.0', 'read', 0n).reads).toBe(0);
+    machine.command(0, Global.TE);
+    machine.command(Global.TE);
+    expect(machine.dma('03:00.0', 'read', 0n).reads).toBe(4);
+  });
+
+  test('registers carry out nothing in scalable mode', () => {
+    const machine = new Bench({ unit: { ...unitLike('server'), version: 0x50 } });
+    machine.invalidate({ context: 'global' });
+    expect(machine.iommu.invalidator.counts.context).toBe(1);
+    machine.setRoot(0x1400n);
+    machine.invalidate({ context: 'global' });
+    machine.invalidate({ iotlb: 'global' });
+    expect(machine.iommu.invalidator.counts).toMatchObject({ context: 1, iotlb_global: 0 });
+  });
+});

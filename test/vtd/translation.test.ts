@@ -144,6 +144,7 @@ const tinyCaches: CacheShape = {
   iotlb: { sets: 2, ways: 2 },
   pagingCache: { 5: 1, 4: 1, 3: 2, 2: 2 },
   contextCacheEntries: 2,
+  pasidCache: { sets: 1, ways: 2 },
 };
 const noPagingCaches: CacheShape = { ...tinyCaches, pagingCache: { 5: 0, 4: 0, 3: 0, 2: 0 } };
 const shapes = [undefined, tinyCaches, noPagingCaches];

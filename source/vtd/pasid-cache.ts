@@ -1,0 +1,44 @@
+/**
+ * The PASID cache: PASID table entries by source id and PASID, with their domain id for domain-selective
+ * flushes. An entry stands for the directory entry above it as well.
+ */
+import { TagStore } from './tag-store.ts';
+
+export type PasidCacheShape = { readonly sets: number; readonly ways: number };
+
+/** Words kept of an entry: all that hardware looks at, and FPD of the way down to it. */
+export const PASID_WORDS = 8;
+/** The word that keeps FPD of directory entry and table entry together. */
+export const PASID_FPD = 6;
+
+export class PasidCache {
+  readonly store: TagStore;
+  readonly words: Int32Array;
+
+  constructor({ sets, ways }: PasidCacheShape) {
+    this.store = new TagStore(sets, ways);
+    this.words = new Int32Array(PASID_WORDS * sets * ways);
+  }
+
+  /** The place of an entry, or -1. */
+  find(sourceId: number, pasid: number): number {
+    return this.store.find(sourceId ^ pasid, sourceId, pasid, 0);
+  }
+
+  fill(sourceId: number, pasid: number, entry: Int32Array): void {
+    const at = this.store.place(sourceId ^ pasid, sourceId, pasid, 0);
+    for (let i = 0; i < PASID_WORDS; i++) this.words[PASID_WORDS * at + i] = entry[i];
+  }
+
+  clear(): void {
+    this.store.clear();
+  }
+
+  /** Drop the entries of a domain, or those of one PASID in it. */
+  dropDomain(did: number, pasid = -1): void {
+    for (let at = 0; at < this.store.size; at++) {
+      if (!this.store.occupied(at) || (this.words[PASID_WORDS * at + 2] & 0xffff) !== did) continue;
+      if (pasid < 0 || this.store.tagB[at] === pasid) this.store.drop(at);
+    }
+  }
+}

@@ -1,0 +1,507 @@
+/**
+ * What all modes of translation share: the caches and counters of a unit, the results of a request, reading entries and
+ * noting steps, and the walk of second-stage tables.
+ *
+ * Addresses and entries are pairs of signed 32-bit halves and nothing is allocated unless steps are noted.
+ */
+import { join } from './bits.ts';
+import type { Capabilities } from './capabilities.ts';
+import { ContextCache } from './context-cache.ts';
+import { COUNTERS, Counter, type Counts, newCounts } from './counters.ts';
+import type { FaultLog } from './fault-log.ts';
+import { Fault, isQualified } from './fault-reason.ts';
+import { Iotlb, type IotlbShape } from './iotlb.ts';
+import type { Layout } from './layout.ts';
+import type { PhysicalMemory } from './memory.ts';
+import { PagingCache, type PagingCacheShape } from './paging-cache.ts';
+import { PAGE_SIZE, pageEntry, pagingEntryLayout, READ, WRITE } from './paging-entry.ts';
+import { PasidCache, type PasidCacheShape } from './pasid-cache.ts';
+import { SECOND_STAGE } from './space.ts';
+import type { Stage, Step, Verdict } from './step.ts';
+
+/** How a request ended. */
+export const Outcome = {
+  /** Translation is off: the address was used as it is and nothing was looked up. */
+  UNTRANSLATED: 0,
+  /** The context entry says pass-through. */
+  PASSED: 1,
+  /** Translated from the IOTLB. */
+  HIT: 2,
+  /** Translated by a walk. */
+  WALKED: 3,
+  /** A write to 0xfeex_xxxx: an interrupt, not a memory access. */
+  INTERRUPT: 4,
+  /** Refused; `fault` says why. */
+  BLOCKED: 5,
+} as const;
+
+export type CacheShape = {
+  readonly iotlb: IotlbShape;
+  /** Of each stage. */
+  readonly pagingCache: PagingCacheShape;
+  readonly contextCacheEntries: number;
+  readonly pasidCache: PasidCacheShape;
+};
+
+/**
+ * Sizes are not published by Intel. These are the simulator's own choice: an IOTLB of 128 entries, as fitted
+ * to Ivy Bridge measurements, and paging-structure caches as in Rubin et al., SOSP 2024.
+ */
+export const defaultCaches: CacheShape = {
+  iotlb: { sets: 16, ways: 8 },
+  pagingCache: { 5: 32, 4: 32, 3: 32, 2: 128 },
+  contextCacheEntries: 64,
+  pasidCache: { sets: 16, ways: 4 },
+};
+
+/** Behaviour on which sources differ; see the comments where it is used. */
+export type Uncertain = {
+  /** Whether FPD suppresses "reserved bits in the context entry" (0xb). */
+  readonly contextReservedIsQualified: boolean;
+  /** Whether a large page that covers 0xfeex_xxxx faults at every address, as in QEMU, or only there. */
+  readonly interruptRangeByPage: boolean;
+  /** Whether the guest-physical address that a nested first stage gives must not lie in 0xfeex_xxxx either. */
+  readonly nestedInterruptRange: boolean;
+  /** Whether a guest's table under an absent second-stage entry is one it may not read (0x75, 0x76), or 0x79. */
+  readonly nestedAbsentIsDenied: boolean;
+  /** Whether second-stage faults in scalable mode have the codes of legacy mode, as in QEMU. */
+  readonly legacySecondStageFaults: boolean;
+  /** Whether setting A or D needs PWSNP of the PASID table entry, or ECAP.SMPWCS alone. */
+  readonly flagsNeedSnoop: boolean;
+  /** Whether bits 6:5 of a scalable context entry are reserved; a live entry was seen with them set. */
+  readonly contextBits65Reserved: boolean;
+  /** Whether a domain-selective context invalidation drops everything in scalable mode, where entries have no domain. */
+  readonly contextDomainIsGlobal: boolean;
+  /** Whether a domain-selective IOTLB invalidation drops what is tagged by PASID, too. */
+  readonly iotlbDomainDropsPasids: boolean;
+  /** Whether a page-selective IOTLB invalidation drops all nested entries of its domain, or none. */
+  readonly iotlbPageDropsNested: boolean;
+};
+
+export const defaultUncertain: Uncertain = {
+  contextReservedIsQualified: true,
+  interruptRangeByPage: false,
+  nestedInterruptRange: true,
+  nestedAbsentIsDenied: true,
+  legacySecondStageFaults: false,
+  flagsNeedSnoop: true,
+  contextBits65Reserved: true,
+  contextDomainIsGlobal: true,
+  iotlbDomainDropsPasids: true,
+  iotlbPageDropsNested: true,
+};
+
+/** The fault codes of a second-stage walk, and whether an entry that allows nothing has a code of its own. */
+export type SecondStageFaults = {
+  readonly beyondWidth: number;
+  readonly root: number;
+  readonly unreadable: number;
+  /** 0: an absent entry is one without the permission asked for. */
+  readonly absent: number;
+  readonly noWrite: number;
+  readonly noRead: number;
+  readonly noExecute: number;
+  readonly reserved: number;
+  readonly flags: number;
+};
+
+export const legacyFaults: SecondStageFaults = {
+  beyondWidth: Fault.BEYOND_WIDTH,
+  root: Fault.CONTEXT_INVALID,
+  unreadable: Fault.PAGING_READ_ERROR,
+  absent: 0,
+  noWrite: Fault.NO_WRITE,
+  noRead: Fault.NO_READ,
+  noExecute: Fault.NO_EXECUTE,
+  reserved: Fault.PAGING_RESERVED,
+  flags: Fault.SS_FLAGS_WITHOUT_SNOOP,
+};
+
+export const scalableFaults: SecondStageFaults = {
+  beyondWidth: Fault.SM_BEYOND_WIDTH,
+  root: Fault.SS_ROOT_READ_ERROR,
+  unreadable: Fault.SS_READ_ERROR,
+  absent: Fault.SS_NOT_PRESENT,
+  noWrite: Fault.SM_NO_WRITE,
+  noRead: Fault.SM_NO_READ,
+  noExecute: Fault.NO_EXECUTE,
+  reserved: Fault.SS_RESERVED,
+  flags: Fault.SS_FLAGS_WITHOUT_SNOOP,
+};
+
+/** RTADDR.TTM. */
+export const TableMode = { LEGACY: 0, SCALABLE: 1, ABORT: 3 } as const;
+
+/** What a walk does with accessed and dirty flags. */
+export const Flags = {
+  /** Nothing: the tables have none. */
+  NONE: 0,
+  /** Sets them in memory. */
+  SET: 1,
+  /** Must not set them, as its reads and writes do not snoop: a flag still clear is a fault. */
+  NO_SNOOP: 2,
+} as const;
+
+const { ss_nonleaf_lookup, ss_nonleaf_hit, iommu_mrds, iotlb_hit, faults, faults_recorded } = Counter;
+
+const ACCESSED = 1 << pageEntry.fields.A.shift;
+const DIRTY = 1 << pageEntry.fields.D.shift;
+
+/** Pages are 4 KiB; table addresses have 52 bits, of which 20 lie in the upper half. */
+export const OFFSET = 0xfff;
+export const TABLE_HI = 0xf_ffff;
+export const INTERRUPT_MASK = 0xfff0_0000 | 0;
+export const INTERRUPT_BASE = 0xfee0_0000 | 0;
+
+export class Walker {
+  /** GSTS.TES. */
+  enabled = false;
+  /** The root table latched by SRTP, and its mode. */
+  rootHi = 0;
+  rootLo = 0;
+  tableMode = 0;
+
+  /** Whether tables are those of scalable mode. */
+  get isScalable(): boolean {
+    return this.tableMode === TableMode.SCALABLE && this.capabilities.scalableMode;
+  }
+
+  readonly iotlb: Iotlb;
+  /** Non-leaf entries of second-stage tables. */
+  readonly pagingCache: PagingCache;
+  /** Non-leaf entries of first-stage tables. */
+  readonly firstStageCache: PagingCache;
+  readonly contextCache: ContextCache;
+  readonly pasidCache: PasidCache;
+
+  /** Counts of the whole unit. */
+  readonly counts: Counts = newCounts();
+
+  /** Results of the last request: the output address, the fault reason, memory reads, and the domain. */
+  outHi = 0;
+  outLo = 0;
+  fault = 0;
+  reads = 0;
+  did = -1;
+  /** Whether the fault of the last request was stored in a fault recording register. */
+  recorded = false;
+
+  /** Where to note steps, or null. */
+  steps: Step[] | null = null;
+  /** Look, but change no cache, counter, fault record or table. */
+  probing = false;
+  /** While probing, take all caches for empty. */
+  cold = false;
+
+  protected readonly memory: PhysicalMemory;
+  protected readonly capabilities: Capabilities;
+  readonly uncertain: Uncertain;
+  /** The context entry in use: its first four words. */
+  protected readonly context = new Int32Array(4);
+  /** The PASID of the request under way, or -1, and whether it asks as a supervisor. */
+  protected pasid = -1;
+  protected privileged = false;
+
+  /** The leaf a second-stage walk ended at: its level, its frame, the permissions of the path to it. */
+  protected leafLevel = 0;
+  protected leafHi = 0;
+  protected leafLo = 0;
+  protected leafPermissions = 0;
+  /** Whether that leaf may be written through without another flag to set first. */
+  protected leafDirty = true;
+  /** Where the leaf entry lies. */
+  protected leafEntryHi = 0;
+  protected leafEntryLo = 0;
+
+  private readonly faultLog: FaultLog;
+  private readonly onFirstFault: () => void;
+  /** Counts by requester; a shared row for those nobody asked about. */
+  protected readonly requesters: Counts[];
+  private readonly nobody: Counts = newCounts();
+  /** Reserved bits of second-stage entries, low and high half, at [2 * (2 * level + leaf)]. */
+  private readonly pagingReserved: Int32Array;
+
+  constructor(
+    memory: PhysicalMemory,
+    capabilities: Capabilities,
+    faultLog: FaultLog,
+    onFirstFault: () => void,
+    shape: CacheShape = defaultCaches,
+    uncertain: Partial<Uncertain> = {},
+  ) {
+    this.memory = memory;
+    this.capabilities = capabilities;
+    this.faultLog = faultLog;
+    this.onFirstFault = onFirstFault;
+    this.uncertain = { ...defaultUncertain, ...uncertain };
+    this.iotlb = new Iotlb(shape.iotlb);
+    this.pagingCache = new PagingCache(shape.pagingCache);
+    this.firstStageCache = new PagingCache(shape.pagingCache);
+    this.contextCache = new ContextCache(shape.contextCacheEntries);
+    this.pasidCache = new PasidCache(shape.pasidCache);
+    this.requesters = new Array<Counts>(0x10000).fill(this.nobody);
+    this.pagingReserved = pagingReservedBits(capabilities, pagingEntryLayout);
+  }
+
+  /** Counts of one requester from now on; the unit's counts include them. */
+  countRequester(sourceId: number): Counts {
+    if (this.requesters[sourceId] === this.nobody) this.requesters[sourceId] = new Float64Array(COUNTERS);
+    return this.requesters[sourceId];
+  }
+
+  /** Empty every cache, as an implicit global invalidation does. */
+  dropCaches(): void {
+    this.contextCache.clear();
+    this.pasidCache.clear();
+    this.pagingCache.clear();
+    this.firstStageCache.clear();
+    this.iotlb.clear();
+  }
+
+  /**
+   * Walk second-stage tables down from level `top` for an address of the current domain. The leaf goes to the
+   * `leaf…` fields.
+   *
+   * @param honoured the permissions that entries have: READ and WRITE, and EXECUTE where it is enabled
+   * @param flags one of Flags
+   * @returns a fault or 0
+   */
+  protected walkSecondStage(
+    mine: Counts,
+    hi: number,
+    lo: number,
+    access: number,
+    top: number,
+    tableHi: number,
+    tableLo: number,
+    honoured: number,
+    flags: number,
+    faults: SecondStageFaults,
+  ): number {
+    const { memory, pagingCache, did } = this;
+    let permissions = honoured;
+    let level = top;
+
+    this.count(mine, ss_nonleaf_lookup);
+    for (let cached = this.cold ? top + 1 : 2; cached <= top; cached++) {
+      const at = pagingCache.find(cached, did, hi, lo, !this.probing, SECOND_STAGE);
+      if (at < 0) continue;
+      const found = pagingCache.tableLoAt(cached, at);
+      // A cached path without the permission is not used: the walk is to name the entry that refuses.
+      if ((found & access) !== access) continue;
+      tableHi = pagingCache.tableHiAt(cached, at);
+      tableLo = found & ~OFFSET;
+      permissions = found & honoured;
+      level = cached - 1;
+      this.count(mine, ss_nonleaf_hit);
+      if (this.steps !== null) {
+        this.note(
+          'paging-structure cache',
+          'hit',
+          'chapter 6.2: upper levels are cached',
+          0,
+          cached,
+          join(tableHi, tableLo),
+        );
+      }
+      break;
+    }
+
+    for (; ; level--) {
+      const entryAt = tableLo + 8 * levelIndex(level, hi, lo);
+      if (!this.readEntry(mine, tableHi, entryAt)) {
+        const fault = level === top ? faults.root : faults.unreadable;
+        if (this.steps !== null) this.notePaging('blocked', level, tableHi, entryAt, false, fault);
+        return fault;
+      }
+      const entryLo = memory.lo;
+      const entryHi = memory.hi;
+      const isLeaf = level === 1 || (level <= 3 && (entryLo & PAGE_SIZE) !== 0);
+      let missing = 0;
+      let fault = 0;
+      // Permission before reserved bits, so that an empty entry is 5h or 6h and never Ch (QEMU and VirtualBox agree).
+      if ((entryLo & access) !== access) {
+        if (faults.absent !== 0 && (entryLo & honoured) === 0) fault = faults.absent;
+        else if ((access & WRITE & ~entryLo) !== 0) fault = faults.noWrite;
+        else fault = (access & READ & ~entryLo) !== 0 ? faults.noRead : faults.noExecute;
+      } else {
+        const mask = 2 * (2 * level + (isLeaf ? 1 : 0));
+        if (((entryLo & this.pagingReserved[mask]) | (entryHi & this.pagingReserved[mask + 1])) !== 0) {
+          fault = faults.reserved;
+        } else if (flags !== Flags.NONE) {
+          const wanted = isLeaf && (access & WRITE) !== 0 ? ACCESSED | DIRTY : ACCESSED;
+          missing = wanted & ~entryLo;
+          if (missing !== 0 && flags === Flags.NO_SNOOP) fault = faults.flags;
+        }
+      }
+      if (this.steps !== null)
+        this.notePaging(fault === 0 ? 'go on' : 'blocked', level, tableHi, entryAt, true, fault);
+      if (fault !== 0) return fault;
+      if (missing !== 0 && !this.probing) memory.setLowBits(tableHi, entryAt, missing);
+      permissions &= entryLo;
+      if (isLeaf) {
+        this.leafLevel = level;
+        this.leafHi = entryHi & TABLE_HI;
+        this.leafLo = entryLo & ~OFFSET;
+        this.leafPermissions = permissions;
+        this.leafDirty = flags === Flags.NONE || ((entryLo | missing) & DIRTY) !== 0;
+        this.leafEntryHi = tableHi;
+        this.leafEntryLo = entryAt;
+        return 0;
+      }
+      tableHi = entryHi & TABLE_HI;
+      tableLo = entryLo & ~OFFSET;
+      if (!this.probing) pagingCache.fill(level, did, hi, lo, tableHi, tableLo, permissions, SECOND_STAGE);
+    }
+  }
+
+  /** A second-stage leaf that was read through has to be written through: set its dirty flag. */
+  protected setLeafDirty(): void {
+    if (this.leafDirty || this.probing) return;
+    this.memory.setLowBits(this.leafEntryHi, this.leafEntryLo, DIRTY);
+  }
+
+  /** Answer from an entry of the IOTLB. */
+  protected answerFromIotlb(mine: Counts, at: number, lo: number): void {
+    const offset = (1 << (9 * (this.iotlb.levelOf(at) - 1) + 12)) - 1;
+    this.outHi = this.iotlb.frameHi[at];
+    this.outLo = (this.iotlb.frameLo[at] & ~offset) | (lo & offset);
+    this.count(mine, iotlb_hit);
+    if (!this.probing) this.iotlb.store.touch(at);
+    if (this.steps !== null) this.noteIotlb('hit', this.iotlb.levelOf(at), 'chapter 6.2: found in the IOTLB');
+  }
+
+  /** The output of a walk: check it against the interrupt range, keep it in the IOTLB. Returns a fault or 0. */
+  protected finish(
+    hi: number,
+    lo: number,
+    level: number,
+    frameHi: number,
+    frameLo: number,
+    permissions: number,
+    space: number,
+    interruptRange: number,
+  ): number {
+    const offset = (1 << (12 + 9 * (level - 1))) - 1;
+    const base = frameLo & ~offset;
+    this.outHi = frameHi;
+    this.outLo = base | (lo & offset);
+    const byPage = this.uncertain.interruptRangeByPage;
+    const overlaps = frameHi === 0 && (base & INTERRUPT_MASK) === (INTERRUPT_BASE & ~offset);
+    if (byPage ? overlaps : this.inInterruptRange()) {
+      if (this.steps !== null)
+        this.note('output', 'blocked', 'chapter 3: no output may lie in 0xfeex_xxxx', interruptRange);
+      return interruptRange;
+    }
+    if (!this.probing) this.iotlb.fill(this.did, hi, lo, level, frameHi, base, permissions, space);
+    return 0;
+  }
+
+  protected inInterruptRange(): boolean {
+    return this.outHi === 0 && (this.outLo & INTERRUPT_MASK) === INTERRUPT_BASE;
+  }
+
+  /** The check of a cached translation's output; a whole-page rule was applied when the entry was made. */
+  protected landsInInterruptRange(fault: number): boolean {
+    if (!this.inInterruptRange()) return false;
+    if (this.steps !== null)
+      this.note('output', 'blocked', 'chapter 3: no output may lie in 0xfeex_xxxx', fault);
+    return true;
+  }
+
+  protected blocked(
+    mine: Counts,
+    sourceId: number,
+    hi: number,
+    lo: number,
+    access: number,
+    fault: number,
+    fpd: number,
+  ): number {
+    this.fault = fault;
+    this.count(mine, faults);
+    if (this.probing) return Outcome.BLOCKED;
+    const qualified =
+      fault === Fault.CONTEXT_RESERVED ? this.uncertain.contextReservedIsQualified : isQualified(fault);
+    if (qualified && fpd !== 0) return Outcome.BLOCKED;
+    const recorded = this.faultLog.record(sourceId, hi, lo, fault, access, this.pasid, this.privileged);
+    this.recorded = recorded === 'first' || recorded === 'recorded';
+    if (this.recorded) this.count(mine, faults_recorded);
+    if (recorded === 'first') this.onFirstFault();
+    return Outcome.BLOCKED;
+  }
+
+  /** Read one structure entry; counts as one memory read whatever its size. */
+  protected readEntry(mine: Counts, addressHi: number, addressLo: number): boolean {
+    this.count(mine, iommu_mrds);
+    this.reads++;
+    return this.memory.load(addressHi, addressLo);
+  }
+
+  protected count(mine: Counts, counter: number): void {
+    if (this.probing) return;
+    this.counts[counter]++;
+    mine[counter]++;
+  }
+
+  protected note(
+    stage: Stage,
+    verdict: Verdict,
+    clause: string,
+    fault = 0,
+    level = 0,
+    address: number | null = null,
+    words: ArrayLike<number> = [],
+  ): void {
+    this.steps?.push({
+      stage,
+      level,
+      address,
+      words: Array.from(words),
+      verdict,
+      fault,
+      reads: this.reads,
+      clause,
+    });
+  }
+
+  protected noteIotlb(verdict: Verdict, level: number, clause: string): void {
+    const output = verdict === 'hit' ? join(this.outHi, this.outLo) : null;
+    this.note('IOTLB', verdict, clause, 0, level, output, [this.did]);
+  }
+
+  private notePaging(
+    verdict: Verdict,
+    level: number,
+    hi: number,
+    at: number,
+    read: boolean,
+    fault: number,
+  ): void {
+    const words = read ? [this.memory.lo, this.memory.hi] : [];
+    this.note('paging entry', verdict, 'chapter 9.8: second-stage paging', fault, level, join(hi, at), words);
+  }
+}
+
+/** The index of an address into a table of a level: nine bits from 12 + 9 (level - 1) up. */
+export function levelIndex(level: number, hi: number, lo: number): number {
+  const from = 12 + 9 * (level - 1);
+  if (from >= 32) return (hi >>> (from - 32)) & 0x1ff;
+  if (from + 9 <= 32) return (lo >>> from) & 0x1ff;
+  return ((lo >>> from) | (hi << (32 - from))) & 0x1ff;
+}
+
+/** Reserved bits of table entries and leaves at each level, as the walk indexes them. */
+export function pagingReservedBits(
+  capabilities: Capabilities,
+  layoutOf: (level: number, lo: number) => Layout,
+): Int32Array {
+  const masks = new Int32Array(4 * 6);
+  for (let level = 1; level <= 5; level++) {
+    for (const isLeaf of [false, true]) {
+      const layout = layoutOf(level, isLeaf ? PAGE_SIZE : 0);
+      masks.set(layout.reserved(capabilities), 2 * (2 * level + (isLeaf ? 1 : 0)));
+    }
+  }
+  return masks;
+}
