@@ -16,6 +16,7 @@ const caches: CacheShape = {
   iotlb: { sets: 1, ways: 1024 },
   pagingCache: { 5: 0, 4: 0, 3: 0, 2: 0 },
   contextCacheEntries: 16,
+  pasidCache: { sets: 1, ways: 16 },
 };
 
 const PAGE_BYTES = 0x1000;

@@ -67,6 +67,12 @@ export function explainStep(step: Step, request: Request): Explained {
       };
     case 'paging entry':
       return paging(step, request);
+    case 'PASID cache':
+    case 'PASID directory entry':
+    case 'PASID table entry':
+    case 'first-stage cache':
+    case 'first-stage entry':
+      return scalable(step);
     case 'output':
       return {
         ...nothing,
@@ -104,6 +110,12 @@ function gate(step: Step): Explained {
     culprit: 'TTM',
     why: 'RTADDR names a kind of root table that this unit does not have, so every request is refused.',
   };
+}
+
+/** Stages of scalable mode, in which the simulated machine does not run yet: what was found, and the rule. */
+function scalable({ stage, verdict, fault, clause }: Step): Explained {
+  const meaning = fault === 0 ? verdict : faultReason(fault).meaning;
+  return { ...nothing, label: stage, meaning, why: `${clause}.` };
 }
 
 function interruptRange(step: Step, request: Request): Explained {

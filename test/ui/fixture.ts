@@ -457,6 +457,9 @@ export const running: Snapshot = {
     iotlb_domain: 12,
     iotlb_global: 1,
     interrupt_entry: 0,
+    pasid_cache: 0,
+    pasid_iotlb_page: 0,
+    pasid_iotlb_all: 0,
     wait: 16,
   },
   rates: {

@@ -26,6 +26,9 @@ export class Tally {
     iotlb_domain: 0,
     iotlb_global: 0,
     interrupt_entry: 0,
+    pasid_cache: 0,
+    pasid_iotlb_page: 0,
+    pasid_iotlb_all: 0,
     wait: 0,
   };
 
@@ -83,8 +86,12 @@ export function counters(tally: Tally): Readonly<Record<CounterName, number | nu
     iommu_requests: requests,
     ctxt_cache_lookup: tally.contextHits + tally.contextFills + tally.contextFaults,
     ctxt_cache_hit: tally.contextHits,
+    pasid_cache_lookup: null,
+    pasid_cache_hit: null,
     iotlb_lookup,
     iotlb_hit,
+    fs_nonleaf_lookup: null,
+    fs_nonleaf_hit: null,
     ss_nonleaf_lookup: null,
     ss_nonleaf_hit: null,
     iommu_mrds: null,

@@ -1,11 +1,11 @@
 /**
  * What the terminal can show, found out before the first frame: afterwards its answers no longer reach us.
- * No answer within half a second is an answer too; any terminal in use reports its cursor long before.
+ * No answer within a second is an answer too; any terminal in use reports its cursor long before.
  */
 import type { ColourDepth } from './paint.ts';
 import { isTheme, type ThemeName } from './palettes.ts';
 
-const answerMs = 500;
+const answerMs = 1000;
 
 export type Appearance = { readonly theme: ThemeName; readonly ascii: boolean; readonly depth: ColourDepth };
 

@@ -99,6 +99,10 @@ test.each(Object.keys(counted) as Recording[])('the totals of %s are the lines i
     faults_recorded: of('frr_new'),
     iommu_mrds: null,
     ss_nonleaf_lookup: null,
+    pasid_cache_lookup: null,
+    pasid_cache_hit: null,
+    fs_nonleaf_lookup: null,
+    fs_nonleaf_hit: null,
     ss_nonleaf_hit: null,
     interrupt_requests: null,
     invalidations: {
@@ -107,6 +111,9 @@ test.each(Object.keys(counted) as Recording[])('the totals of %s are the lines i
       iotlb_domain: of('inv_desc_iotlb_domain'),
       iotlb_global: of('inv_desc_iotlb_global'),
       interrupt_entry: of('inv_desc_iec'),
+      pasid_cache: 0,
+      pasid_iotlb_page: 0,
+      pasid_iotlb_all: 0,
       wait: of('inv_desc_wait_sw'),
     },
   });
