@@ -102,6 +102,11 @@ export class Iommu {
     switch (offset) {
       case Offset.GCMD:
         return 0;
+      case Offset.CCMD:
+        // SID and FM are write-only.
+        return this.get(Offset.CCMD) & contextCommand.fields.DID.mask;
+      case Offset.CCMD + 4:
+        return this.get(Offset.CCMD + 4) & ~contextCommand.fields.FM.mask;
       case Offset.GSTS:
         return this.status;
       case Offset.FSTS:
@@ -217,7 +222,8 @@ export class Iommu {
     this.status = (before & ~PERSISTENT) | (value & PERSISTENT);
     if ((value & ONE_SHOTS & Global.SRTP) !== 0) {
       const lo = this.get(Offset.RTADDR);
-      translator.rootHi = this.get(Offset.RTADDR + 4);
+      // Bits at and above the host address width are not implemented.
+      translator.rootHi = this.get(Offset.RTADDR + 4) & (2 ** (this.capabilities.hostAddressWidth - 32) - 1);
       translator.rootLo = lo & ~0xfff;
       translator.tableMode = (lo >>> rootTableAddress.fields.TTM.shift) & rootTableAddress.fields.TTM.mask;
       if (this.capabilities.setRootInvalidates) translator.dropCaches();

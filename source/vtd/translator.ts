@@ -314,10 +314,12 @@ export class Translator extends ScalableMode {
       return Outcome.INTERRUPT;
     }
     let fault = 0;
-    if (this.enabled) fault = this.isScalable ? Fault.SM_NO_READ : Fault.NO_READ;
+    if (this.enabled && this.uncertain.interruptRangeReadFaults) {
+      fault = this.isScalable ? Fault.SM_NO_READ : Fault.NO_READ;
+    }
     if (this.steps !== null)
       this.note('interrupt range', 'blocked', 'chapter 3: only writes are allowed here', fault);
-    if (!this.enabled) return Outcome.BLOCKED;
+    if (fault === 0) return Outcome.BLOCKED;
     this.count(mine, iommu_requests);
     return this.blocked(mine, sourceId, hi, lo, access, fault, 0);
   }

@@ -60,6 +60,11 @@ export type Uncertain = {
   readonly contextReservedIsQualified: boolean;
   /** Whether a large page that covers 0xfeex_xxxx faults at every address, as in QEMU, or only there. */
   readonly interruptRangeByPage: boolean;
+  /**
+   * Whether a read in 0xfeex_xxxx is a fault of the unit; otherwise the root complex refuses it before the unit sees
+   * it, as in QEMU.
+   */
+  readonly interruptRangeReadFaults: boolean;
   /** Whether the guest-physical address that a nested first stage gives must not lie in 0xfeex_xxxx either. */
   readonly nestedInterruptRange: boolean;
   /** Whether a guest's table under an absent second-stage entry is one it may not read (0x75, 0x76), or 0x79. */
@@ -81,6 +86,7 @@ export type Uncertain = {
 export const defaultUncertain: Uncertain = {
   contextReservedIsQualified: true,
   interruptRangeByPage: false,
+  interruptRangeReadFaults: true,
   nestedInterruptRange: true,
   nestedAbsentIsDenied: true,
   legacySecondStageFaults: false,

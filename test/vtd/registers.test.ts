@@ -91,7 +91,8 @@ describe('register file', () => {
   test.each([
     ['VER, CAP and ECAP', Offset.CAP, 0x00d2_008c_222f_0606n],
     ['RTADDR', Offset.RTADDR, 0xffff_ffff_ffff_fc00n],
-    ['CCMD', Offset.CCMD, 0x6000_0003_ffff_ffffn],
+    // SID and FM are write-only.
+    ['CCMD', Offset.CCMD, 0x6000_0000_0000_ffffn],
     ['IQA', Offset.IQA, 0xffff_ffff_ffff_f007n],
     ['IRTA', Offset.IRTA, 0xffff_ffff_ffff_f80fn],
     ['IQT', Offset.IQT, 0x7_fff0n],

@@ -101,8 +101,8 @@ const spoilt = fc
   .map(([[lo, hi], at]): Descriptor => {
     return at < 64 ? [lo | (1n << BigInt(at)), hi] : [lo, hi | (1n << BigInt(at - 64))];
   })
-  // A wait is not to write into the tables. Above any width, its address is looked at here even if SW is 0.
-  .map(([lo, hi]): Descriptor => [lo, (lo & 0xfn) === 5n ? (hi & 0x7f_fff0_0fffn) | 0x18_4000n : hi]);
+  // A wait that writes its status is not to write into the tables.
+  .map(([lo, hi]): Descriptor => [lo, (lo & 0x2fn) === 0x25n ? (hi & 0x7f_fff0_0fffn) | 0x18_4000n : hi]);
 
 export const descriptor: fc.Arbitrary<Descriptor> = fc.oneof(
   { weight: 4, arbitrary: context },

@@ -37,7 +37,7 @@ const soundChoice = (width: number): fc.Arbitrary<Choice> =>
 
 const rtaddr = fc.oneof(
   { weight: 40, arbitrary: fc.constant(BigInt(ROOT)) },
-  { weight: 1, arbitrary: fc.constantFrom(0x3000_0000n, BigInt(ROOT) | 0x200n) },
+  { weight: 1, arbitrary: fc.constantFrom(0x3000_0000n, BigInt(ROOT) | 0x200n, BigInt(ROOT) | (1n << 50n)) },
 );
 
 /** The width that most contexts of a case ask for: the largest that the unit has. */
