@@ -177,7 +177,7 @@ function commandList(text: string): readonly Command[] {
 
 function speedFactor(text: string): number {
   const parsed = parseCommand(`speed ${text}`);
-  if (!parsed.ok || parsed.command.name !== 'speed') {
+  if (!parsed.ok || parsed.command.name !== 'speed' || typeof parsed.command.factor !== 'number') {
     throw invalid('expected a speed from 1/16 to 64, or max');
   }
   return parsed.command.factor;

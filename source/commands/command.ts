@@ -23,7 +23,10 @@ export type Command =
   | { readonly name: 'run'; readonly forNs: number | null }
   /** So many DMA requests, then pause. */
   | { readonly name: 'step'; readonly count: number }
-  /** Simulated milliseconds for each second on the wall; Infinity: as fast as it goes. */
-  | { readonly name: 'speed'; readonly factor: number };
+  /**
+   * Simulated milliseconds for each second on the wall; Infinity: as fast as it goes. Relative words go by what the
+   * speed then is, so that keys may come faster than pictures.
+   */
+  | { readonly name: 'speed'; readonly factor: number | 'faster' | 'slower' };
 
 export type CommandName = Command['name'];

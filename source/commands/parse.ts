@@ -7,6 +7,7 @@ import { bdf, parseBdf } from '../vtd/source-id.ts';
 import type { Command, CommandName, DeviceTarget } from './command.ts';
 import { durationText, parseDuration } from './duration.ts';
 import { quoted } from './printable.ts';
+import { SPEEDS } from './speed.ts';
 
 export type Parsed =
   | { readonly ok: true; readonly command: Command }
@@ -24,7 +25,6 @@ class Wrong extends Error {}
 
 const MAX_DMA_BYTES = 2 ** 20;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
-export const SPEEDS = { slowest: 1 / 16, fastest: 64 } as const;
 
 /** One entry for each command; the compiler demands it. */
 const grammar: { readonly [N in CommandName]: Grammar } = {
@@ -111,11 +111,12 @@ const grammar: { readonly [N in CommandName]: Grammar } = {
     },
   },
   speed: {
-    usage: 'speed <factor>|max',
-    help: 'simulated milliseconds for each second on the wall, 1/16 to 64, or as fast as it goes',
+    usage: 'speed <factor>|max|faster|slower',
+    help: 'simulated milliseconds for each second on the wall, 1/16 to 64, as fast as it goes, or by steps of two',
     parse: (words) => {
       atMost(words, 1, 'speed 4');
-      return { name: 'speed', factor: speedFactor(words[0]) };
+      const [word] = words;
+      return { name: 'speed', factor: word === 'faster' || word === 'slower' ? word : speedFactor(word) };
     },
   },
 };
@@ -167,7 +168,7 @@ export function commandText(command: Command): string {
     case 'step':
       return `step ${command.count}`;
     case 'speed':
-      return `speed ${Number.isFinite(command.factor) ? command.factor : 'max'}`;
+      return `speed ${command.factor === Number.POSITIVE_INFINITY ? 'max' : command.factor}`;
   }
 }
 
@@ -229,7 +230,7 @@ function speedFactor(word: string | undefined): number {
   const factor = fraction === null ? Number(word) : 1 / Number(fraction[1]);
   if (!(factor >= SPEEDS.slowest && factor <= SPEEDS.fastest)) {
     const got = word === undefined ? 'nothing' : quoted(word);
-    throw new Wrong(`expected a speed from 1/16 to 64, or max; got ${got}`);
+    throw new Wrong(`expected a speed from 1/16 to 64, max, faster or slower; got ${got}`);
   }
   return factor;
 }

@@ -11,6 +11,7 @@ import type { Focus, Notice, RunState, Snapshot } from '../simulation/snapshot.t
 import { snapshotOf } from '../simulation/state.ts';
 import { carryOut, Refused } from './apply.ts';
 import type { Command } from './command.ts';
+import { speedAfter } from './speed.ts';
 
 /** One command and when it came; times and counts start again at each boot. */
 export type LogEntry = {
@@ -109,7 +110,7 @@ export class Session {
           linux: [],
         };
       case 'speed':
-        this.setSpeed(command.factor);
+        this.setSpeed(speedAfter(this.speed, command.factor));
         return { text: 'Speed changed.', linux: [] };
       default:
         return carryOut(this.simulation, command);

@@ -54,15 +54,6 @@ const strayBytes = 64;
 /** The guest that gets a device that nobody asked for. */
 const guestFor = (device: string): 'guest A' | 'guest B' => (device === 'hba1' ? 'guest B' : 'guest A');
 
-const slowest = 1 / 16;
-const fastest = 64;
-
-/** Steps of two, and beyond the fastest: as fast as it goes. */
-export function otherSpeed(factor: number, faster: boolean): number {
-  if (faster) return factor >= fastest ? Number.POSITIVE_INFINITY : factor * 2;
-  return Number.isFinite(factor) ? Math.max(slowest, factor / 2) : fastest;
-}
-
 function move(direction: Direction, by: number) {
   return (scene: Scene): readonly Effect[] => {
     const change = current(scene).move?.(scene, direction, by);
@@ -270,7 +261,7 @@ export const bindings: readonly Binding[] = [
     shown: '+ -',
     group: 'time',
     help: ({ snapshot }) => `speed, now ${speed(snapshot.speed)}`,
-    run: ({ snapshot }, key) => command({ name: 'speed', factor: otherSpeed(snapshot.speed, key !== '-') }),
+    run: (_, key) => command({ name: 'speed', factor: key === '-' ? 'slower' : 'faster' }),
   },
   {
     keys: ['/'],

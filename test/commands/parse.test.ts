@@ -43,6 +43,7 @@ test.each([
   ['run 10ms', { name: 'run', forNs: 10e6 }],
   ['step', { name: 'step', count: 1 }],
   ['speed max', { name: 'speed', factor: Number.POSITIVE_INFINITY }],
+  ['speed faster', { name: 'speed', factor: 'faster' }],
   ['speed 1/16', { name: 'speed', factor: 1 / 16 }],
 ])('"%s" is a command', (text, command) => {
   expect(parseCommand(text)).toEqual({ ok: true, command });
@@ -93,8 +94,8 @@ test.each([
   ['run 10', 'expected a duration such as 10ms or 250us, got "10"'],
   ['run -5ms', 'expected a duration such as 10ms or 250us, got "-5ms"'],
   ['step 0', 'expected the number of requests from 1 to 1000000, got "0"'],
-  ['speed 100', 'expected a speed from 1/16 to 64, or max; got "100"'],
-  ['speed', 'expected a speed from 1/16 to 64, or max; got nothing'],
+  ['speed 100', 'expected a speed from 1/16 to 64, max, faster or slower; got "100"'],
+  ['speed', 'expected a speed from 1/16 to 64, max, faster or slower; got nothing'],
 ])('"%s": %s', (text, message) => {
   expect(error(text)).toBe(message);
 });

@@ -30,6 +30,23 @@ describe('what comes of a command', () => {
     );
   });
 
+  test('faster and slower go by the speed of the moment: pressed twice, it is four times as fast', () => {
+    const run = session('');
+    for (const [word, speed] of [
+      ['faster', 2],
+      ['faster', 4],
+      ['slower', 2],
+      ['max', Number.POSITIVE_INFINITY],
+      ['slower', 64],
+      ['faster', Number.POSITIVE_INFINITY],
+      ['1/16', 1 / 16],
+      ['slower', 1 / 16],
+    ] as const) {
+      type(run, `speed ${word}`);
+      expect(run.speed).toBe(speed);
+    }
+  });
+
   test('a refused command leaves every device with its owner and its domain', () => {
     fc.assert(
       fc.property(

@@ -66,11 +66,17 @@ export function inputSpans({ line }: Prompt, width: number): Row {
 function below({ tools }: Scene, prompt: Prompt, width: number): Row {
   const say = (text: string, wrong = false) =>
     row(span(cut(`  ${text}`, width), wrong ? 'blocked' : 'label'));
-  if (prompt.error !== null) return say(prompt.error, true);
+  if (prompt.error !== null) return say(suggestionFirst(prompt.error, width), true);
   if (prompt.open.length > 0) return say(prompt.open.join('  '));
   if (prompt.kind === 'filter') return say('shows devices, events and faults with all of these words');
   const word = prompt.line.text.trimStart().split(/\s+/)[0];
   const found = tools.commandHelp.find(({ usage }) => word !== '' && usage.startsWith(word));
   if (found === undefined) return say(tools.commandHelp.map(({ usage }) => usage.split(' ')[0]).join('  '));
   return say(`${found.usage}   ${found.help}`);
+}
+
+/** Where an error does not fit its line, what was meant matters more than all that could have been. */
+function suggestionFirst(error: string, width: number): string {
+  const [whole, expected, meant] = /^(.*)\. (Did you mean .*\?)$/s.exec(error) ?? [error, error, null];
+  return meant === null || whole.length + 2 <= width ? error : `${meant} ${expected}`;
 }
