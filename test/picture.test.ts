@@ -42,9 +42,20 @@ test('blocks and lines fill their cells, and a wide character takes two columns'
   expect(svg).toContain('<text x="40 60" y="25" fill="#d5d8df">漢x</text>');
 });
 
-test('the picture becomes a PNG of twice the size', async () => {
-  const png = Buffer.from(toPng(await draw('hello')));
+test('the picture becomes a PNG of twice the size', async ({ skip }) => {
+  const svg = await draw('hello');
+  const png = Buffer.from(pngOrReason(svg, skip));
 
   expect(png.subarray(1, 4).toString()).toBe('PNG');
   expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([2 * 140, 2 * 60]);
 });
+
+/** A bare machine may have no font at all; then there is nothing to draw with, and the test says so. */
+function pngOrReason(svg: string, skip: (reason: string) => never): Uint8Array {
+  try {
+    return toPng(svg);
+  } catch (error) {
+    if (error instanceof Error && error.message.includes('a font')) return skip(error.message);
+    throw error;
+  }
+}
