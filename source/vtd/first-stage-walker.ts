@@ -5,17 +5,13 @@
  * translated by the walk of second-stage tables.
  */
 import { join } from './bits.ts';
-import type { Capabilities } from './capabilities.ts';
 import { Counter, type Counts } from './counters.ts';
-import type { FaultLog } from './fault-log.ts';
 import { Fault } from './fault-reason.ts';
 import { firstStageEntryLayout, firstStagePageEntry } from './first-stage-entry.ts';
-import type { PhysicalMemory } from './memory.ts';
 import { EXECUTE, PAGE_SIZE, READ, WRITE } from './paging-entry.ts';
 import { PASID_WORDS } from './pasid-cache.ts';
 import { pasidTableEntry } from './pasid-table-entry.ts';
 import {
-  type CacheShape,
   Flags,
   INTERRUPT_BASE,
   INTERRUPT_MASK,
@@ -26,7 +22,6 @@ import {
   type SecondStageFaults,
   scalableFaults,
   TABLE_HI,
-  type Uncertain,
   Walker,
 } from './walker.ts';
 
@@ -63,22 +58,11 @@ export const SUPERVISOR_SHIFT = 3;
 export class FirstStageWalker extends Walker {
   /** The PASID table entry in use: its words 0 to 5, and FPD of the way to it. */
   protected readonly entry = new Int32Array(PASID_WORDS);
-  protected readonly secondStageFaults: SecondStageFaults;
+  protected readonly secondStageFaults: SecondStageFaults = this.uncertain.legacySecondStageFaults
+    ? legacyFaults
+    : scalableFaults;
   /** Reserved bits of first-stage entries, low and high half, at [2 * (2 * level + leaf)]. */
-  private readonly firstStageReserved: Int32Array;
-
-  constructor(
-    memory: PhysicalMemory,
-    capabilities: Capabilities,
-    faultLog: FaultLog,
-    onFirstFault: () => void,
-    shape?: CacheShape,
-    uncertain?: Partial<Uncertain>,
-  ) {
-    super(memory, capabilities, faultLog, onFirstFault, shape, uncertain);
-    this.firstStageReserved = pagingReservedBits(capabilities, firstStageEntryLayout);
-    this.secondStageFaults = this.uncertain.legacySecondStageFaults ? legacyFaults : scalableFaults;
-  }
+  private readonly firstStageReserved = pagingReservedBits(this.capabilities, firstStageEntryLayout);
 
   /** The permissions that second-stage entries have: X counts only where it is enabled. */
   protected honoured(): number {

@@ -3,12 +3,9 @@
  * table entry names. VT-d specification, chapters 3.4 and 7.
  */
 import { join } from './bits.ts';
-import type { Capabilities } from './capabilities.ts';
 import { Counter, type Counts } from './counters.ts';
-import type { FaultLog } from './fault-log.ts';
 import { Fault } from './fault-reason.ts';
 import { CANONICAL_HI, FirstStageWalker, SUPERVISOR_SHIFT } from './first-stage-walker.ts';
-import type { PhysicalMemory } from './memory.ts';
 import { EXECUTE, WRITE } from './paging-entry.ts';
 import { PASID_FPD, PASID_WORDS } from './pasid-cache.ts';
 import { pasidDirectoryEntry } from './pasid-directory-entry.ts';
@@ -17,7 +14,7 @@ import { scalableContextEntry } from './scalable-context-entry.ts';
 import { scalableRootEntry } from './scalable-root-entry.ts';
 import { FIRST_STAGE, NESTED, SECOND_STAGE } from './space.ts';
 import type { Stage } from './step.ts';
-import { type CacheShape, OFFSET, Outcome, TABLE_HI, type Uncertain } from './walker.ts';
+import { OFFSET, Outcome, TABLE_HI } from './walker.ts';
 
 const { ctxt_cache_lookup, ctxt_cache_hit, pasid_cache_lookup, pasid_cache_hit } = Counter;
 const { iotlb_lookup, page_walks } = Counter;
@@ -39,29 +36,19 @@ const SMALLEST_DIRECTORY = 13;
 const FIVE_LEVELS = 1;
 
 export class ScalableMode extends FirstStageWalker {
-  private readonly scalableRootReserved: Int32Array;
-  private readonly scalableContextReserved: Int32Array;
-  private readonly directoryReserved: Int32Array;
-  private readonly entryReserved: Int32Array;
+  private readonly scalableRootReserved = scalableRootEntry.reserved(this.capabilities);
+  private readonly scalableContextReserved = this.reservedInContext();
+  private readonly directoryReserved = pasidDirectoryEntry.reserved(this.capabilities);
+  private readonly entryReserved = pasidTableEntry.reserved(this.capabilities);
   /** A context or PASID table entry as it was read. */
   private readonly read = new Int32Array(TABLE_ENTRY_WORDS);
   /** FPD of what was read so far. */
   private fpd = 0;
 
-  constructor(
-    memory: PhysicalMemory,
-    capabilities: Capabilities,
-    faultLog: FaultLog,
-    onFirstFault: () => void,
-    shape?: CacheShape,
-    uncertain?: Partial<Uncertain>,
-  ) {
-    super(memory, capabilities, faultLog, onFirstFault, shape, uncertain);
-    this.scalableRootReserved = scalableRootEntry.reserved(capabilities);
-    this.scalableContextReserved = scalableContextEntry.reserved(capabilities);
-    if (!this.uncertain.contextBits65Reserved) this.scalableContextReserved[0] &= ~0x60;
-    this.directoryReserved = pasidDirectoryEntry.reserved(capabilities);
-    this.entryReserved = pasidTableEntry.reserved(capabilities);
+  private reservedInContext(): Int32Array {
+    const reserved = scalableContextEntry.reserved(this.capabilities);
+    if (!this.uncertain.contextBits65Reserved) reserved[0] &= ~0x60;
+    return reserved;
   }
 
   /** An untranslated request in scalable mode; one with PASID if `pasid` is not negative. */

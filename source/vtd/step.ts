@@ -20,7 +20,7 @@ export type Stage =
   | 'paging entry'
   | 'output';
 
-/** `go on` to the next step; the others end the request. */
+/** `passed` and `blocked` end a request, and so does `hit` of the IOTLB; after the others it goes on. */
 export type Verdict = 'go on' | 'hit' | 'miss' | 'passed' | 'blocked';
 
 export type Step = {

@@ -8,19 +8,15 @@
  * Addresses and entries are pairs of signed 32-bit halves and nothing is allocated unless steps are noted.
  */
 import { join } from './bits.ts';
-import type { Capabilities } from './capabilities.ts';
 import { contextEntry, TranslationType } from './context-entry.ts';
 import { Counter, type Counts } from './counters.ts';
-import type { FaultLog } from './fault-log.ts';
 import { Fault } from './fault-reason.ts';
-import type { PhysicalMemory } from './memory.ts';
 import { READ, WRITE } from './paging-entry.ts';
 import { rootEntry } from './root-entry.ts';
 import { ScalableMode } from './scalable-mode.ts';
 import { SECOND_STAGE } from './space.ts';
 import type { Verdict } from './step.ts';
 import {
-  type CacheShape,
   Flags,
   INTERRUPT_BASE,
   INTERRUPT_MASK,
@@ -29,7 +25,6 @@ import {
   Outcome,
   TABLE_HI,
   TableMode,
-  type Uncertain,
 } from './walker.ts';
 
 export {
@@ -51,21 +46,8 @@ const { TT, AW, DID } = contextEntry.fields;
 
 export class Translator extends ScalableMode {
   /** Reserved bits of a root and a context entry, four words each. */
-  private readonly rootReserved: Int32Array;
-  private readonly contextReserved: Int32Array;
-
-  constructor(
-    memory: PhysicalMemory,
-    capabilities: Capabilities,
-    faultLog: FaultLog,
-    onFirstFault: () => void,
-    shape?: CacheShape,
-    uncertain?: Partial<Uncertain>,
-  ) {
-    super(memory, capabilities, faultLog, onFirstFault, shape, uncertain);
-    this.rootReserved = rootEntry.reserved(capabilities);
-    this.contextReserved = contextEntry.reserved(capabilities);
-  }
+  private readonly rootReserved = rootEntry.reserved(this.capabilities);
+  private readonly contextReserved = contextEntry.reserved(this.capabilities);
 
   /**
    * Translate one untranslated request without PASID that does not cross a page.
