@@ -15,15 +15,17 @@ const layers = [
   { name: 'sources', deterministic: false }, //   where the shown states come from
   { name: 'output', deterministic: false }, //    ways out without a screen
   { name: 'ui', deterministic: false }, //        the screen
+  { name: 'cli', deterministic: false }, //       the subcommands and their options
   { name: 'cli.tsx', deterministic: false },
 ];
 
 /** Packages that belong to some layers only. */
 const reserved: Record<string, string[]> = {
-  ink: ['ui', 'cli.tsx'],
-  'ink-table': ['ui', 'cli.tsx'],
-  react: ['ui', 'cli.tsx'],
-  execa: ['sources', 'cli.tsx'],
+  ink: ['ui'],
+  'ink-table': ['ui'],
+  react: ['ui'],
+  execa: ['sources'],
+  commander: ['cli'],
 };
 
 /** The same seed and commands give the same machine, so the layers up to the commands ask nobody else. */
@@ -49,10 +51,10 @@ test.each([
   ['source/ui/app.tsx', "import '../../cli.tsx';", 'ui may not import cli.tsx'],
   ['source/ui/app.tsx', "import '../../test/support/keys.ts';", 'ui may not import test'],
   ['source/new/idea.ts', 'export {};', 'source/new is missing in the table of layers'],
-  ['source/output/svg.ts', "import { Text } from 'ink';", 'only ui and cli.tsx may import ink'],
-  ['source/ui/app.tsx', "import { execa } from 'execa';", 'only sources and cli.tsx may import execa'],
+  ['source/output/svg.ts', "import { Text } from 'ink';", 'only ui may import ink'],
+  ['source/ui/app.tsx', "import { execa } from 'execa';", 'only sources may import execa'],
   ['source/ui/row.tsx', "import { jsx } from 'react/jsx-runtime';", 'allowed'],
-  ['source/output/row.ts', "import 'react/jsx-runtime';", 'only ui and cli.tsx may import react'],
+  ['source/output/row.ts', "import 'react/jsx-runtime';", 'only ui may import react'],
   ['source/machine/disk.ts', "import type { Stats } from 'node:fs';", 'machine may not import node:fs'],
   ['source/machine/disk.ts', "import fs from 'fs';", 'machine may not import fs'],
   ['source/simulation/clock.ts', 'const now = Date.now();', 'simulation may not use Date.now'],
@@ -60,7 +62,9 @@ test.each([
   ['source/vtd/iotlb.ts', '// unlike setTimeout\n/* or Date.now */', 'allowed'],
   ['source/sources/clock.ts', "import 'node:fs';\nDate.now(); performance.now();", 'allowed'],
   ['source/ui/app.tsx', "import {\n  Text,\n} from 'ink';\nimport '../output/text.ts';", 'allowed'],
-  ['cli.tsx', "import { render } from 'ink';\nimport { App } from './source/ui/app.tsx';", 'allowed'],
+  ['cli.tsx', "import { buildProgram } from './source/cli/program.ts';", 'allowed'],
+  ['source/cli/run.ts', "import '../ui/report.tsx';\nimport { Option } from 'commander';", 'allowed'],
+  ['source/ui/app.tsx', "import '../cli/run.ts';", 'ui may not import cli'],
 ])('%s with %j: %s', (file, text, rule) => {
   const line = text.startsWith('\n') ? 2 : 1;
 

@@ -1,0 +1,25 @@
+/** `dmascope` without a command: the dashboard, or a report where there is no terminal. */
+import type { Command as Program } from 'commander';
+import { startSimulator } from '../sources/simulator/simulator.ts';
+import { type MachineFlags, machineOptions, withMachineOptions } from './machine-options.ts';
+import { run } from './run.ts';
+import { type ScreenFlags, show, withScreenOptions } from './screen-options.ts';
+
+export function addDashboard(program: Program): void {
+  withScreenOptions(withMachineOptions(program)).action(async (flags: MachineFlags & ScreenFlags) => {
+    // Not being a terminal means a report is wanted, not a screen.
+    if (!process.stdout.isTTY) run({ ...flags, time: 100e6, format: 'text' });
+    else await dashboard(flags);
+  });
+}
+
+async function dashboard(flags: MachineFlags & ScreenFlags): Promise<void> {
+  const source = await startSimulator({
+    program: process.argv[1],
+    machine: machineOptions(flags),
+    speed: flags.speed,
+    paused: flags.paused === true,
+  });
+  for (const command of flags.exec) source.send(command);
+  await show(source, flags);
+}

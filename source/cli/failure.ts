@@ -1,0 +1,27 @@
+/** What is said when something went wrong, and the exit code it gives. */
+import { CommanderError } from 'commander';
+import { MalformedCase, UnsupportedCase } from '../conformance/index.ts';
+import { DecodeError } from '../output/decode.ts';
+import { TraceError } from '../sources/qemu-trace/trace-error.ts';
+import { USAGE_ERROR } from './exit-codes.ts';
+import { UnreadableInput } from './input.ts';
+
+/** Input that is not what it should be: wrong usage, said in one line. */
+const inputErrors = [UnreadableInput, TraceError, DecodeError, MalformedCase, UnsupportedCase];
+
+/** Print what went wrong. Returns the exit code. */
+export function fail(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_ERROR;
+  if (error instanceof Error && inputErrors.some((kind) => error instanceof kind)) {
+    process.stderr.write(`dmascope: ${error.message}\n`);
+    return USAGE_ERROR;
+  }
+  process.stderr.write(
+    `dmascope: unexpected error: ${error instanceof Error ? error.stack : String(error)}\n`,
+  );
+  process.stderr.write(`reproduce with: dmascope ${process.argv.slice(2).map(shellWord).join(' ')}\n`);
+  return 1;
+}
+
+const shellWord = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

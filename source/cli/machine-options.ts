@@ -1,0 +1,54 @@
+/** The options that say which machine is simulated and what is done to it first. */
+import { Option, type Command as Program } from 'commander';
+import type { Command } from '../commands/command.ts';
+import { parseCommands } from '../commands/parse.ts';
+import { defaultBuild } from '../linux/policy.ts';
+import type { MachineOptions } from '../machine/machine.ts';
+import { invalid } from './options.ts';
+
+const DEFAULT_BOOT = 'intel_iommu=on iommu=pt';
+
+export type MachineFlags = {
+  readonly boot?: string;
+  readonly seed: number;
+  readonly defaultOn?: boolean;
+  readonly exec: readonly Command[];
+};
+
+export function machineOptions({ boot, seed, defaultOn }: MachineFlags): MachineOptions {
+  return {
+    // A kernel that turns the IOMMU on by itself is looked at without any word first.
+    boot: boot ?? (defaultOn === true ? '' : DEFAULT_BOOT),
+    seed,
+    build: { ...defaultBuild, intelIommuDefaultOn: defaultOn === true },
+  };
+}
+
+export function withMachineOptions(program: Program): Program {
+  return program
+    .addOption(
+      new Option('--boot <words>', `kernel command line (default: "${DEFAULT_BOOT}")`).argParser(bootLine),
+    )
+    .addOption(new Option('--seed <number>', 'seed of everything random').argParser(seedNumber).default(42))
+    .option('--default-on', 'a kernel built with INTEL_IOMMU_DEFAULT_ON; the default boot line is then empty')
+    .addOption(
+      new Option('--exec <commands>', 'commands to carry out first, separated by semicolons')
+        .argParser(commandList)
+        .default([], 'none'),
+    );
+}
+
+function seedNumber(text: string): number {
+  const seed = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(seed)) throw invalid('expected a whole number from 0 to 2^53 - 1');
+  return seed;
+}
+
+function commandList(text: string): readonly Command[] {
+  const { commands, error } = parseCommands(text);
+  if (error !== null) throw invalid(error);
+  return commands;
+}
+
+/** A boot line is one line of text; anything that could move a terminal's cursor becomes a space. */
+const bootLine = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();

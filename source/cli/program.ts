@@ -1,0 +1,48 @@
+/** All commands of the command line, and what holds for each of them. */
+import { Command as Program } from 'commander';
+import { unexpected } from '../commands/parse.ts';
+import { printable } from '../commands/printable.ts';
+import { addConform } from './conform.ts';
+import { addDashboard } from './dashboard.ts';
+import { addDecode } from './decode.ts';
+import { addReplay } from './replay.ts';
+import { addRun } from './run.ts';
+
+const EXAMPLES = `
+Examples:
+  dmascope                                                   the dashboard; ? shows its keys
+  dmascope --boot "intel_iommu=on iommu.strict=1" --paused
+  dmascope run --boot "iommu=on" --exec "dma nic0 write 0x1000000 64"
+  dmascope replay recording.trace.gz
+  dmascope decode context-entry 0x2b6a001 0x202`;
+
+export function buildProgram(): Program {
+  const program = new Program('dmascope')
+    .description(
+      'A live-simulated Intel VT-d IOMMU in your terminal: what intel_iommu=on and iommu=pt really do.',
+    )
+    .version(process.env.DMASCOPE_VERSION ?? 'development')
+    .showSuggestionAfterError()
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => write(`dmascope: ${printableLines(text.replace(/^error: /, ''))}`),
+    });
+  program.addHelpText('after', EXAMPLES);
+  addDashboard(program);
+  addRun(program);
+  addReplay(program);
+  addConform(program);
+  addDecode(program);
+  return program;
+}
+
+/** A first word that is neither an option nor a command: commander would only count it as one too many. */
+export function checkCommandWord(program: Program, word: string | undefined): void {
+  const commands = [...program.commands.map((command) => command.name()), 'help'];
+  if (word === undefined || word.startsWith('-') || commands.includes(word)) return;
+  program.error(unexpected('a command', word, commands));
+}
+
+/** Words of the command line come back in messages, but never their control characters. */
+const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');

@@ -1,0 +1,49 @@
+/** `dmascope run`: a machine without a screen. */
+import { Option, type Command as Program } from 'commander';
+import { csvHeader, csvRows } from '../output/csv.ts';
+import type { Report } from '../output/report.ts';
+import { runHeadless } from '../output/run.ts';
+import { textReport } from '../ui/report.tsx';
+import { type MachineFlags, machineOptions, withMachineOptions } from './machine-options.ts';
+import { duration, format } from './options.ts';
+
+type RunFlags = MachineFlags & {
+  readonly time: number;
+  readonly every?: number;
+  readonly format: 'text' | 'json' | 'ndjson' | 'csv';
+};
+
+export function addRun(program: Program): void {
+  const command = program.command('run').description('simulate without a screen, and report');
+  withMachineOptions(command)
+    .addOption(
+      new Option('--time <duration>', 'simulated time, such as 10ms')
+        .argParser(duration)
+        .default(10e6, '10ms'),
+    )
+    .addOption(new Option('--every <duration>', 'report along the way, too').argParser(duration))
+    .addOption(format('text', 'json', 'ndjson', 'csv').default('text'))
+    .action(run);
+}
+
+export function run(flags: RunFlags): void {
+  const write = (text: string) => void process.stdout.write(text);
+  const writeReport: Record<RunFlags['format'], (report: Report) => void> = {
+    text: (report) => write(textReport(report)),
+    json: (report) => write(`${JSON.stringify(report, null, 2)}\n`),
+    ndjson: (report) => write(`${JSON.stringify(report)}\n`),
+    csv: (report) => write(csvRows(report)),
+  };
+  if (flags.format === 'csv') write(csvHeader());
+  const streams = flags.format === 'ndjson' || flags.format === 'csv';
+  const refusals = runHeadless(
+    {
+      machine: machineOptions(flags),
+      timeNs: flags.time,
+      commands: flags.exec,
+      everyNs: flags.every ?? (streams ? Math.max(1, flags.time / 10) : null),
+    },
+    writeReport[flags.format],
+  );
+  for (const refusal of refusals) process.stderr.write(`dmascope: refused: ${refusal}\n`);
+}
