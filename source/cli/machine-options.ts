@@ -4,22 +4,27 @@ import type { Command } from '../commands/command.ts';
 import { parseCommands } from '../commands/parse.ts';
 import { defaultBuild } from '../linux/policy.ts';
 import type { MachineOptions } from '../machine/machine.ts';
-import { invalid } from './options.ts';
+import { type PresetName, presets } from '../vtd/capabilities.ts';
+import { choice, invalid } from './options.ts';
 
 const DEFAULT_BOOT = 'intel_iommu=on iommu=pt';
+
+const unitNames = Object.keys(presets);
 
 export type MachineFlags = {
   readonly boot?: string;
   readonly seed: number;
   readonly defaultOn?: boolean;
+  readonly unit: PresetName;
   readonly exec: readonly Command[];
 };
 
-export function machineOptions({ boot, seed, defaultOn }: MachineFlags): MachineOptions {
+export function machineOptions({ boot, seed, defaultOn, unit }: MachineFlags): MachineOptions {
   return {
     // A kernel that turns the IOMMU on by itself is looked at without any word first.
     boot: boot ?? (defaultOn === true ? '' : DEFAULT_BOOT),
     seed,
+    unit: presets[unit],
     build: { ...defaultBuild, intelIommuDefaultOn: defaultOn === true },
   };
 }
@@ -31,6 +36,11 @@ export function withMachineOptions(program: Program): Program {
     )
     .addOption(new Option('--seed <number>', 'seed of everything random').argParser(seedNumber).default(42))
     .option('--default-on', 'a kernel built with INTEL_IOMMU_DEFAULT_ON; the default boot line is then empty')
+    .addOption(
+      new Option('--unit <unit>', `remapping unit: ${unitNames.join(', ')}`)
+        .argParser(choice('a unit', unitNames))
+        .default('skylake'),
+    )
     .addOption(
       new Option('--exec <commands>', 'commands to carry out first, separated by semicolons')
         .argParser(commandList)

@@ -27,5 +27,5 @@ export function unitDescription(words: UnitWords): UnitDescription {
   } else if (scalableMode) {
     ecap |= ECAP_SMTS | ECAP_SSTS | ECAP_SRS;
   }
-  return { cap, ecap, version: 0x10, hostAddressWidth: awBits };
+  return { name: 'qemu', cap, ecap, version: 0x10, hostAddressWidth: awBits };
 }

@@ -223,6 +223,8 @@ export type Snapshot = {
   /** The phase of a trace's script; null for a simulation. */
   readonly phase: string | null;
   readonly unit: {
+    /** Which unit it is; null where nobody said. */
+    readonly name: string | null;
     readonly translation: boolean;
     readonly gsts: string;
     readonly cap: string;

@@ -86,6 +86,7 @@ export function snapshotOf(simulation: Simulation, { state, speed, notice, focus
 export function unitRegisters(unit: Iommu): Snapshot['unit'] {
   const gsts = unit.read32(Offset.GSTS);
   return {
+    name: unit.name,
     translation: (gsts & Global.TE) !== 0,
     gsts: hexOf(0, gsts),
     cap: hex64(unit.capabilities.cap),

@@ -16,6 +16,7 @@ function ReportText({ report }: { readonly report: Report }) {
   return (
     <Box flexDirection="column">
       <Text>{`boot         ${report.boot === '' ? '(no word about the IOMMU)' : report.boot}`}</Text>
+      <Text>{`unit         ${unit.name}`}</Text>
       <Text>{`IOMMU        ${unit.translation ? 'on' : 'off'}, GSTS ${unit.gsts}`}</Text>
       <Text>{`simulated    ${ms(report.simulatedNs)}, seed ${report.seed}`}</Text>
       {halted === null ? null : <Text>{`halted       ${halted}`}</Text>}

@@ -1,5 +1,12 @@
 /** What a unit can do, read out of CAP_REG and ECAP_REG once, and presets of real units. */
 import { bigToWords, wordsToBig } from './bits.ts';
+import {
+  type Claims,
+  contradictions,
+  largestWidth,
+  QUEUE_ONLY_VERSION,
+  supportedWidths,
+} from './capability-rules.ts';
 import type { Conditions } from './layout.ts';
 import { capability, extendedCapability } from './registers.ts';
 
@@ -49,6 +56,8 @@ export type Capabilities = Conditions & {
 };
 
 export type UnitDescription = {
+  /** The preset, and what was changed in it. */
+  readonly name: string;
   /** CAP_REG and ECAP_REG as the hardware reports them. */
   readonly cap: bigint;
   readonly ecap: bigint;
@@ -58,15 +67,19 @@ export type UnitDescription = {
   readonly hostAddressWidth: number;
 };
 
-/** What a current server part can do: its fields, not the registers of a particular machine. */
-const server = {
+/**
+ * What a current server part can do, in the manner of Sapphire Rapids: its fields, not the registers of a particular
+ * machine. The fault records lie where Ice Lake servers have their eight.
+ */
+const server: UnitDescription = {
+  name: 'server',
   cap: wordsToBig(
     capability.encode({
       ND: 6,
       SAGAW: 0b01100,
       MGAW: 56,
       ZLR: 1,
-      FRO: 0x40,
+      FRO: 0x10,
       SSLPS: 3,
       PSI: 1,
       NFR: 7,
@@ -111,123 +124,101 @@ const server = {
   hostAddressWidth: 52,
 };
 
-/** Units whose CAP and ECAP were read from real machines, QEMU's, and one that is made up. */
+/** CAP and ECAP as they were read from real units or from QEMU's. */
+const recorded = (name: string, cap: bigint, ecap: bigint, hostAddressWidth: number): UnitDescription => ({
+  name,
+  cap,
+  ecap,
+  version: 0x10,
+  hostAddressWidth,
+});
+
 export const presets = {
   /** The main unit of a Skylake client: 4 levels, 39-bit addresses, one fault record. */
-  skylake: { cap: 0x00d2008c40660462n, ecap: 0x0000000000f050dan, version: 0x10, hostAddressWidth: 39 },
+  skylake: recorded('skylake', 0x00d2008c40660462n, 0x0000000000f050dan, 39),
   /** The unit of the same client's graphics: first-stage and PASID bits of the withdrawn extended mode. */
-  'skylake-graphics': {
-    cap: 0x01c0000c40660462n,
-    ecap: 0x0000019e2ff0505en,
-    version: 0x10,
-    hostAddressWidth: 39,
-  },
-  /** QEMU's unit with 39-bit addresses: 3 levels, 64 Ki domains. */
-  'qemu-39': { cap: 0x00d2008c22260206n, ecap: 0x0000000000f00f5an, version: 0x10, hostAddressWidth: 39 },
+  'skylake-graphics': recorded('skylake-graphics', 0x01c0000c40660462n, 0x0000019e2ff0505en, 39),
   /** QEMU 10's default under a Linux guest with interrupt remapping: 3 and 4 levels. */
-  'qemu-48': { cap: 0x00d2008c222f0606n, ecap: 0x0000000000f00f4an, version: 0x10, hostAddressWidth: 48 },
-  /** The same with `x-scalable-mode=on`: second stage only, no PASIDs. */
-  'qemu-scalable': {
-    cap: 0x00d2008c222f0606n,
-    ecap: 0x0000480080f00f4an,
-    version: 0x10,
-    hostAddressWidth: 48,
-  },
+  qemu: recorded('qemu', 0x00d2008c222f0606n, 0x0000000000f00f4an, 48),
+  /** QEMU's unit with 39-bit addresses: 3 levels, 64 Ki domains. */
+  'qemu-39': recorded('qemu-39', 0x00d2008c22260206n, 0x0000000000f00f5an, 39),
+  /** `qemu` with `x-scalable-mode=on`: second stage only, no PASIDs. */
+  'qemu-scalable': recorded('qemu-scalable', 0x00d2008c222f0606n, 0x0000480080f00f4an, 48),
   /** The same with `x-flts=on` as well: first stage only. */
-  'qemu-first-stage': {
-    cap: 0x01d2008c222f0606n,
-    ecap: 0x0000880000f00f4an,
-    version: 0x10,
-    hostAddressWidth: 48,
-  },
+  'qemu-first-stage': recorded('qemu-first-stage', 0x01d2008c222f0606n, 0x0000880000f00f4an, 48),
   /** Scalable mode with everything: nested, 4 and 5 levels, 8 fault records. Plausible, no machine's own. */
   server,
 } as const satisfies Record<string, UnitDescription>;
 
-/** Decode a unit's capability registers. Combinations no unit can have throw a RangeError. */
-export function capabilities({ cap, ecap, version, hostAddressWidth }: UnitDescription): Capabilities {
-  const c = capability.decode(bigToWords(cap, 2));
-  const e = extendedCapability.decode(bigToWords(ecap, 2));
-  const sagaw = Number(c.SAGAW) & 0b01110;
-  if (sagaw === 0) throw new RangeError(`CAP.SAGAW names no supported width: got 0b${c.SAGAW.toString(2)}`);
-  if (Number(c.ND) === 7) throw new RangeError('CAP.ND is 7, which is reserved; expected 0 to 6');
-  if (c.MGAW < 31n) throw new RangeError(`CAP.MGAW is ${c.MGAW}; expected 31 or more, for 32 bits or more`);
-  if (hostAddressWidth < 32 || hostAddressWidth > 52) {
-    throw new RangeError(`the host address width is ${hostAddressWidth}; expected 32 to 52`);
-  }
-  refuseScalable(c, e);
+export type PresetName = keyof typeof presets;
+
+/** What a description says, by field. */
+export function claimsOf({ cap, ecap, version, hostAddressWidth }: UnitDescription): Claims {
+  return {
+    cap: numbers(capability.decode(bigToWords(cap, 2))),
+    ecap: numbers(extendedCapability.decode(bigToWords(ecap, 2))),
+    version,
+    hostAddressWidth,
+  };
+}
+
+const numbers = <Name extends string>(fields: Record<Name, bigint>): Record<Name, number> =>
+  Object.fromEntries(Object.entries<bigint>(fields).map(([name, value]) => [name, Number(value)])) as Record<
+    Name,
+    number
+  >;
+
+/** Decode a unit's capability registers. What no unit can have throws a RangeError that names all of it. */
+export function capabilities(description: UnitDescription): Capabilities {
+  const claims = claimsOf(description);
+  const reasons = contradictions(claims);
+  if (reasons.length > 0) throw new RangeError(reasons.join('; '));
+  const { cap: c, ecap: e } = claims;
+  const { cap, ecap, version, hostAddressWidth } = description;
   return {
     cap,
     ecap,
     version,
     hostAddressWidth,
-    domains: 1 << (4 + 2 * Number(c.ND)),
-    sagaw,
-    largestAw: 31 - Math.clz32(sagaw),
-    guestAddressWidth: Number(c.MGAW) + 1,
-    sslps: Number(c.SSLPS) & 3,
-    pageSelective: c.PSI === 1n,
-    maxAddressMask: Number(c.MAMV),
-    faultRecords: Number(c.NFR) + 1,
-    faultOffset: Number(c.FRO) * 16,
-    invalidateOffset: Number(e.IRO) * 16,
-    passThrough: e.PT === 1n,
-    deviceTlb: e.DT === 1n,
-    queuedInvalidation: e.QI === 1n,
-    extendedInterruptMode: e.EIM === 1n,
-    cachingMode: c.CM === 1n,
-    writeBufferFlush: c.RWBF === 1n,
-    readDraining: c.DRD === 1n,
-    writeDraining: c.DWD === 1n,
-    setRootInvalidates: c.ESRTPS === 1n,
-    scalableMode: e.SMTS === 1n,
-    abortDma: e.ADMS === 1n,
-    firstStage: e.FSTS === 1n,
-    secondStage: e.SSTS === 1n,
-    nested: e.NEST === 1n,
-    fiveLevelFirstStage: c.FS5LP === 1n,
-    executeRequests: e.ERS === 1n,
-    pasidWidth: Number(e.PSS) + 1,
-    ridPasid: e.RPS === 1n,
-    registerInvalidation: version >>> 4 < 6,
-    DT: e.DT === 1n,
-    SC: e.SC === 1n,
-    MTS: e.MTS === 1n,
-    PRS: e.PRS === 1n,
-    EAFS: e.EAFS === 1n,
-    PASID: e.PASID === 1n,
-    PDS: e.PDS === 1n,
-    SSADS: e.SSADS === 1n,
-    SMPWCS: e.SMPWCS === 1n,
-    RPRIVS: e.RPRIVS === 1n,
-    FS1GP: c.FS1GP === 1n,
+    domains: 1 << (4 + 2 * c.ND),
+    sagaw: supportedWidths(c.SAGAW),
+    largestAw: largestWidth(c.SAGAW),
+    guestAddressWidth: c.MGAW + 1,
+    sslps: c.SSLPS & 3,
+    pageSelective: c.PSI === 1,
+    maxAddressMask: c.MAMV,
+    faultRecords: c.NFR + 1,
+    faultOffset: c.FRO * 16,
+    invalidateOffset: e.IRO * 16,
+    passThrough: e.PT === 1,
+    deviceTlb: e.DT === 1,
+    queuedInvalidation: e.QI === 1,
+    extendedInterruptMode: e.EIM === 1,
+    cachingMode: c.CM === 1,
+    writeBufferFlush: c.RWBF === 1,
+    readDraining: c.DRD === 1,
+    writeDraining: c.DWD === 1,
+    setRootInvalidates: c.ESRTPS === 1,
+    scalableMode: e.SMTS === 1,
+    abortDma: e.ADMS === 1,
+    firstStage: e.FSTS === 1,
+    secondStage: e.SSTS === 1,
+    nested: e.NEST === 1,
+    fiveLevelFirstStage: c.FS5LP === 1,
+    executeRequests: e.ERS === 1,
+    pasidWidth: e.PSS + 1,
+    ridPasid: e.RPS === 1,
+    registerInvalidation: version >>> 4 < QUEUE_ONLY_VERSION,
+    DT: e.DT === 1,
+    SC: e.SC === 1,
+    MTS: e.MTS === 1,
+    PRS: e.PRS === 1,
+    EAFS: e.EAFS === 1,
+    PASID: e.PASID === 1,
+    PDS: e.PDS === 1,
+    SSADS: e.SSADS === 1,
+    SMPWCS: e.SMPWCS === 1,
+    RPRIVS: e.RPRIVS === 1,
+    FS1GP: c.FS1GP === 1,
   };
-}
-
-/**
- * Combinations that scalable mode excludes. Without SMTS only what came with it is refused: client parts before
- * it set NEST, PASID and PRS for a mode that was withdrawn.
- */
-function refuseScalable(
-  c: ReturnType<typeof capability.decode>,
-  e: ReturnType<typeof extendedCapability.decode>,
-): void {
-  const needs = (feature: boolean, condition: boolean, text: string) => {
-    if (feature && !condition) throw new RangeError(text);
-  };
-  const isScalable = e.SMTS === 1n;
-  for (const name of ['SSADS', 'SSTS', 'FSTS', 'SMPWCS', 'RPS', 'RPRIVS'] as const) {
-    needs(e[name] === 1n, isScalable, `ECAP.${name} is a part of scalable mode; expected SMTS as well`);
-  }
-  needs(c.FS5LP === 1n, e.FSTS === 1n, 'CAP.FS5LP is about first stage; expected ECAP.FSTS as well');
-  if (!isScalable) return;
-  needs(true, e.QI === 1n, 'ECAP.SMTS without QI: scalable mode is invalidated by the queue alone');
-  needs(
-    true,
-    e.FSTS === 1n || e.SSTS === 1n,
-    'ECAP.SMTS without FSTS and SSTS: scalable mode has nothing to translate with',
-  );
-  needs(e.NEST === 1n, e.FSTS === 1n && e.SSTS === 1n, 'ECAP.NEST nests FSTS in SSTS; expected both');
-  needs(e.SSADS === 1n, e.SSTS === 1n, 'ECAP.SSADS is about second stage; expected SSTS as well');
-  needs(e.PASID === 1n, e.PSS <= 19n, `ECAP.PSS is ${e.PSS}; a PASID has 20 bits, expected 19 or less`);
 }

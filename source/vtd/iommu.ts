@@ -4,6 +4,7 @@
  */
 import { bigToWords, join } from './bits.ts';
 import { type Capabilities, capabilities, type UnitDescription } from './capabilities.ts';
+import { WINDOW_BYTES } from './capability-rules.ts';
 import { FaultLog } from './fault-log.ts';
 import { InvalidationQueue } from './invalidation-queue.ts';
 import { Invalidator } from './invalidator.ts';
@@ -20,7 +21,7 @@ import {
 import type { Step } from './step.ts';
 import { type CacheShape, defaultCaches, Translator, type Uncertain } from './translator.ts';
 
-const WINDOW_WORDS = 1024;
+const WINDOW_WORDS = WINDOW_BYTES / 4;
 const MASKED = 1 << 31;
 const PENDING = 1 << 30;
 
@@ -57,6 +58,8 @@ export type IommuOptions = {
 export type SendInterrupt = (address: number, data: number) => void;
 
 export class Iommu {
+  /** The preset, and what was changed in it. */
+  readonly name: string;
   readonly capabilities: Capabilities;
   readonly translator: Translator;
   readonly invalidator: Invalidator;
@@ -73,6 +76,7 @@ export class Iommu {
     sendInterrupt: SendInterrupt,
     { caches = defaultCaches, uncertain = {} }: IommuOptions = {},
   ) {
+    this.name = description.name;
     this.capabilities = capabilities(description);
     this.sendInterrupt = sendInterrupt;
     this.faultLog = new FaultLog(this.capabilities.faultRecords);

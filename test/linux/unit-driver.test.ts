@@ -6,7 +6,7 @@ import { presets } from '../../source/vtd/capabilities.ts';
 import { Iommu } from '../../source/vtd/iommu.ts';
 import { PhysicalMemory } from '../../source/vtd/memory.ts';
 import { DATA, Host, hostFunctions, id, listenTo, MiB } from '../support/host.ts';
-import { unitLike } from '../support/unit.ts';
+import { unitLike, unitWith } from '../support/unit.ts';
 
 const LAZY = 'intel_iommu=on';
 const STRICT = 'intel_iommu=on iommu.strict=1';
@@ -62,13 +62,13 @@ describe('the worked descriptors of the reference', () => {
   test('a range that no single aligned mask fits gets the smallest that covers it', () => {
     // Ranges astride a boundary: the DMA API never asks for these, but an owner of an address space may.
     expect(flush('skylake', 0xffff_d000, 3)).toBe('iotlb 0x500f2 0xffffc042');
-    expect(flush('qemu-48', 0x0000_f000, 2)).toBe('iotlb 0x500f2 0x45');
-    expect(flush('qemu-48', 0x7fff_f000, 2)).toBe('iotlb 0x500e2 0x0');
+    expect(flush('qemu', 0x0000_f000, 2)).toBe('iotlb 0x500f2 0x45');
+    expect(flush('qemu', 0x7fff_f000, 2)).toBe('iotlb 0x500e2 0x0');
   });
 
   test('more pages than the unit can mask become a domain-selective invalidation', () => {
-    expect(flush('qemu-48', 0, 2 ** 18)).toBe('iotlb 0x500f2 0x52');
-    expect(flush('qemu-48', 0, 2 ** 18 + 1)).toBe('iotlb 0x500e2 0x0');
+    expect(flush('qemu', 0, 2 ** 18)).toBe('iotlb 0x500f2 0x52');
+    expect(flush('qemu', 0, 2 ** 18 + 1)).toBe('iotlb 0x500e2 0x0');
   });
 
   test('a lazy unmap writes nothing, and its flush is one domain-selective invalidation', () => {
@@ -107,7 +107,7 @@ describe('the worked descriptors of the reference', () => {
   });
 
   test('a unit that cannot select pages gets domain-selective invalidations', () => {
-    const host = new Host(STRICT, { unit: unitLike('skylake', { capClear: 1n << 39n }) });
+    const host = new Host(STRICT, { unit: unitWith('skylake', 'cap.PSI=0 cap.MAMV=0') });
     const mapping = host.kernel.map(id('03:00.0'), DATA, 4096, 'both');
     expect(host.during(() => host.kernel.unmap(id('03:00.0'), mapping))).toEqual([
       `iotlb ${did(host, '03:00.0')}00e2 0x0`,
@@ -150,7 +150,7 @@ describe('what Linux wrote in the recorded runs', () => {
     return host.written.slice(before);
   };
   /** The unit of the recording, so that draining and widths are the same. */
-  const recordedUnit = { unit: presets['qemu-48'] };
+  const recordedUnit = { unit: presets.qemu };
 
   const actions: Record<string, () => string[]> = {
     'on boot': () => new Host(LAZY, recordedUnit).written.filter((line) => !line.startsWith('iec')),
@@ -254,7 +254,7 @@ describe('registers and context entries', () => {
   test.each([
     ['skylake', '0x102'],
     ['qemu-39', '0x101'],
-    ['qemu-48', '0x102'],
+    ['qemu', '0x102'],
   ] as const)('on the %s unit a pass-through entry has the largest width and domain 1', (preset, high) => {
     const host = new Host(PASSTHROUGH, { unit: presets[preset] });
     expect(host.context('03:00.0')).toEqual(['0x9', high]);

@@ -47,7 +47,7 @@ const shape = {
   boot: string,
   seed: number,
   simulatedNs: number,
-  unit: { translation: expect.any(Boolean), gsts: hex, cap: hex, ecap: hex, rtaddr: hex },
+  unit: { name: 'skylake', translation: expect.any(Boolean), gsts: hex, cap: hex, ecap: hex, rtaddr: hex },
   counters: {
     iommu_requests: number,
     ctxt_cache_lookup: number,

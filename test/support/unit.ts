@@ -1,6 +1,6 @@
 /** A remapping unit on a bench: its memory, its registers as software sees them, and requests one at a time. */
 import { bigToWords, wordsToBig } from '../../source/vtd/bits.ts';
-import { presets, type UnitDescription } from '../../source/vtd/capabilities.ts';
+import { type PresetName, presets, type UnitDescription } from '../../source/vtd/capabilities.ts';
 import { contextEntry } from '../../source/vtd/context-entry.ts';
 import {
   contextDescriptor,
@@ -16,6 +16,7 @@ import { PhysicalMemory } from '../../source/vtd/memory.ts';
 import { EXECUTE, READ, WRITE } from '../../source/vtd/paging-entry.ts';
 import { contextCommand, Global, iotlbCommand, Offset, ONE_SHOT_MASK } from '../../source/vtd/registers.ts';
 import { parseBdf } from '../../source/vtd/source-id.ts';
+import { withParameter } from '../../source/vtd/unit-parameters.ts';
 
 export const accesses = { read: READ, write: WRITE, atomic: READ | WRITE, execute: READ | EXECUTE } as const;
 export type Access = keyof typeof accesses;
@@ -326,12 +327,23 @@ export function unitLike(
 ): UnitDescription {
   const { cap, ecap, version, hostAddressWidth } = presets[name];
   return {
+    name,
     cap: (cap & ~(change.capClear ?? 0n)) | (change.capSet ?? 0n),
     ecap: (ecap & ~(change.ecapClear ?? 0n)) | (change.ecapSet ?? 0n),
     version,
     hostAddressWidth: change.hostAddressWidth ?? hostAddressWidth,
   };
 }
+
+/** A preset with some parameters changed, by words such as `ecap.PT=0 cap.NFR=3`. */
+export const unitWith = (preset: PresetName, words: string): UnitDescription =>
+  words
+    .split(' ')
+    .map((word) => word.split('='))
+    .reduce(
+      (unit, [name, value]) => withParameter(unit, name, Number(value)),
+      presets[preset] as UnitDescription,
+    );
 
 /** A raw structure of qwords, least significant first, as 32-bit words. */
 export const qwords = (...values: (bigint | string)[]): Int32Array =>

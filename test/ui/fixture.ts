@@ -444,6 +444,7 @@ export const running: Snapshot = {
   speed: 1,
   phase: null,
   unit: {
+    name: 'skylake',
     translation: true,
     gsts: '0xc6000000',
     cap: '0xd2008c40660462',

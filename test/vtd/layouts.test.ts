@@ -305,32 +305,9 @@ describe('capabilities', () => {
     });
   });
 
-  test.each([
-    ['SSADS without SMTS', 'skylake', { ecapSet: 1n << 45n }, /SSADS is a part of scalable mode/],
-    ['FSTS without SMTS', 'skylake', { ecapSet: 1n << 47n }, /FSTS is a part of scalable mode/],
-    ['five levels without first stage', 'qemu-scalable', { capSet: 1n << 60n }, /FS5LP/],
-    ['SMTS without a queue', 'server', { ecapClear: 2n }, /SMTS without QI/],
-    ['SMTS with neither stage', 'qemu-scalable', { ecapClear: 1n << 46n }, /nothing to translate with/],
-    ['nesting without first stage', 'qemu-scalable', { ecapSet: 1n << 26n }, /NEST nests/],
-    ['flags of a missing second stage', 'qemu-first-stage', { ecapSet: 1n << 45n }, /SSADS/],
-    ['a PASID of more than 20 bits', 'server', { ecapSet: 0x1fn << 35n }, /PSS is 31/],
-  ] as const)('%s is refused', (_, name, change, reason) => {
-    expect(() => capabilities(unitLike(name, change))).toThrow(reason);
-  });
-
   test('widths that were withdrawn from the specification do not count', () => {
     const { sagaw, largestAw } = capabilities(unitLike('skylake', { capSet: 0x1100n }));
     expect([sagaw, largestAw]).toEqual([0b100, 2]);
-  });
-
-  test('a unit that no one can build is refused', () => {
-    expect(() => capabilities(unitLike('skylake', { capClear: 0x1f00n }))).toThrow(
-      /SAGAW names no supported/,
-    );
-    expect(() => capabilities(unitLike('skylake', { capSet: 7n }))).toThrow(/ND is 7/);
-    expect(() => capabilities(unitLike('skylake', { capClear: 0x3f0000n }))).toThrow(/MGAW/);
-    expect(() => capabilities(unitLike('skylake', { hostAddressWidth: 31 }))).toThrow(/host address width/);
-    expect(() => capabilities(unitLike('skylake', { hostAddressWidth: 53 }))).toThrow(/host address width/);
   });
 });
 

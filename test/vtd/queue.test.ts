@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { waitDescriptor } from '../../source/vtd/invalidation-descriptor.ts';
 import type { Invalidation } from '../../source/vtd/invalidator.ts';
 import { Global, Offset } from '../../source/vtd/registers.ts';
-import { Bench, descriptorOf, qwords, unitLike } from '../support/unit.ts';
+import { Bench, descriptorOf, qwords, unitLike, unitWith } from '../support/unit.ts';
 
 const STATUS = 0x8000;
 const IQE = 0x10;
@@ -80,7 +80,7 @@ describe('invalidation queue', () => {
   });
 
   test('does not exist on a unit without queued invalidation', () => {
-    const { machine } = running(0, unitLike('skylake', { ecapClear: 2n }));
+    const { machine } = running(0, unitWith('skylake', 'ecap.QI=0 ecap.IR=0 ecap.EIM=0'));
     expect(machine.reg(Offset.GSTS) & Global.QIE).toBe(0);
   });
 
@@ -149,13 +149,13 @@ describe('invalidation queue', () => {
   });
 
   test('a page drain is allowed where the unit has it', () => {
-    const { machine, stopped } = running(0, unitLike('skylake', { ecapSet: 1n << 42n }));
+    const { machine, stopped } = running(0, unitWith('skylake', 'ecap.DT=1 ecap.PRS=1 ecap.PDS=1'));
     machine.submit(qwords('0xa5', '0x8000'));
     expect(stopped()).toBe(false);
   });
 
   test('a page-selective descriptor on a unit without it is an error', () => {
-    const { machine, stopped } = running(0, unitLike('skylake', { capClear: 1n << 39n }));
+    const { machine, stopped } = running(0, unitWith('skylake', 'cap.PSI=0 cap.MAMV=0'));
     machine.submit(descriptorOf({ iotlb: 'page' }));
     expect(stopped()).toBe(true);
   });

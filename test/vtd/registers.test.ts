@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Global, Offset, ONE_SHOT_MASK } from '../../source/vtd/registers.ts';
-import { Bench, unitLike } from '../support/unit.ts';
+import { Bench, unitLike, unitWith } from '../support/unit.ts';
 
-const FOUR_RECORDS = unitLike('qemu-48', { capSet: 3n << 40n });
+const FOUR_RECORDS = unitLike('qemu', { capSet: 3n << 40n });
 const TES = Global.TE >>> 0;
 const IM = 0x8000_0000;
 const IP = 0x4000_0000;
@@ -101,7 +101,7 @@ describe('register file', () => {
     ['IOTLB', 0xf8, 0x3003_ffff_0000_0000n],
     ['reserved offset 0x200', 0x200, 0n],
   ])('%s: only the defined bits can be written', (_, offset, expected) => {
-    const machine = new Bench({ unit: unitLike('qemu-48') });
+    const machine = new Bench({ unit: unitLike('qemu') });
     // Without the start bit of a command, so that nothing happens.
     machine.write64(offset, offset === Offset.CCMD || offset === 0xf8 ? ALL >> 1n : ALL);
     expect(machine.reg64(offset)).toBe(expected);
@@ -169,7 +169,7 @@ describe('invalidation registers', () => {
     ['with an address mask above MAMV', undefined, 3n, 19n],
     [
       'of a page, on a unit without page-selective invalidation',
-      unitLike('skylake', { capClear: 1n << 39n }),
+      unitWith('skylake', 'cap.PSI=0 cap.MAMV=0'),
       3n,
       0n,
     ],
@@ -268,7 +268,7 @@ describe('fault log', () => {
   });
 
   test('with a single record loses the second device', () => {
-    const machine = bench(unitLike('qemu-48'));
+    const machine = bench(unitLike('qemu'));
     fault(machine, 0);
     fault(machine, 0);
     expect(status(machine).PFO).toBe(0);

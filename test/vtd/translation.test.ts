@@ -108,7 +108,7 @@ const units: Unit[] = [
     byPage: false,
   },
   {
-    description: presets['qemu-48'],
+    description: presets.qemu,
     haw: 48,
     mgaw: 48,
     aws: [1, 2],
@@ -121,7 +121,7 @@ const units: Unit[] = [
   },
   {
     // Everything: 3 to 5 levels, device TLBs, no pass-through, no pages of 1 GiB, four fault records.
-    description: unitLike('qemu-48', {
+    description: unitLike('qemu', {
       capSet: (1n << 11n) | (0x38n << 16n) | (3n << 40n),
       capClear: (0x3fn << 16n) | (1n << 35n),
       ecapSet: 1n << 2n,

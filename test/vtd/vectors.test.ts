@@ -153,7 +153,7 @@ const asHex = (qwordsOfRecord: readonly bigint[]) => qwordsOfRecord.map((qword) 
 function describeUnit(unit: Unit): UnitDescription {
   if (typeof unit === 'string') return presets[unit];
   const { cap, ecap, hostAddressWidth } = unit;
-  return { cap: BigInt(cap), ecap: BigInt(ecap), version: 0x10, hostAddressWidth };
+  return { name: 'vector', cap: BigInt(cap), ecap: BigInt(ecap), version: 0x10, hostAddressWidth };
 }
 
 function layoutNamed(name: string): Layout {

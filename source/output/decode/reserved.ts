@@ -7,7 +7,7 @@ import { hexText, rangeText } from './fields.ts';
 
 /** The units a value is held against: which bits exist depends on widths and capabilities. */
 /** Units that reserved bits are checked on: a real client and QEMU's two. */
-const checked = ['skylake', 'qemu-39', 'qemu-48'] as const;
+const checked = ['skylake', 'qemu-39', 'qemu'] as const;
 
 export const units = checked
   .map((name) => [name, presets[name]] as const)

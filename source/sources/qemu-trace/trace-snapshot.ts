@@ -40,7 +40,7 @@ export function traceSnapshot(
     state,
     speed,
     phase: phase?.name ?? null,
-    unit: { ...unit.registers(), cap: 'not recorded', ecap: 'not recorded' },
+    unit: { ...unit.registers(), name: null, cap: 'not recorded', ecap: 'not recorded' },
     // What a trace cannot tell is 0 here, since a snapshot has numbers only; the totals have null.
     counters: Object.fromEntries(Object.entries(known).map(([name, count]) => [name, count ?? 0])) as Record<
       CounterName,

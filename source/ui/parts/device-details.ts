@@ -44,6 +44,7 @@ export function deviceDetails({ snapshot, device }: Scene, { width }: Area): Row
     rows.push(blank);
   }
   rows.push(row(span(' Remapping unit', 'title')), blank);
+  line('unit', snapshot.unit.name ?? absent);
   line('translation', translation(snapshot.unit.gsts));
   line('RTADDR', snapshot.unit.rtaddr);
   line('CAP', snapshot.unit.cap);
