@@ -61,4 +61,4 @@ function commandList(text: string): readonly Command[] {
 }
 
 /** A boot line is one line of text; anything that could move a terminal's cursor becomes a space. */
-const bootLine = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
+export const bootLine = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();

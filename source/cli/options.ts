@@ -1,7 +1,7 @@
 /** Readers of option values: each says what was expected and what came. And the option that many commands have. */
 import { InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../commands/duration.ts';
-import { unexpected } from '../commands/parse.ts';
+import { parseCommand, unexpected } from '../commands/parse.ts';
 
 /** What commander prints behind the name of the option. */
 export function invalid(message: string): InvalidArgumentError {
@@ -15,6 +15,21 @@ export function duration(text: string): number {
     throw invalid('expected a duration such as 10ms, 250us or 1s');
   }
   return nanoseconds;
+}
+
+// The language of commands knows devices and addresses, and what is wrong with others.
+
+/** A device by name or by `03:00.0`, to its name. */
+export const deviceName = (text: string): string => dmaOf(`dma ${text} read`).device;
+
+/** Any 64-bit address, as `0x…`. */
+export const addressWord = (text: string): string => dmaOf(`dma nic0 read ${text}`).address;
+
+function dmaOf(text: string) {
+  const parsed = parseCommand(text);
+  if (!parsed.ok) throw invalid(parsed.error);
+  if (parsed.command.name !== 'dma') throw new Error(`${text} is no DMA`);
+  return parsed.command;
 }
 
 export function choice(what: string, valid: readonly string[]) {

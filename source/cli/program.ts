@@ -2,9 +2,11 @@
 import { Command as Program } from 'commander';
 import { unexpected } from '../commands/parse.ts';
 import { printable } from '../commands/printable.ts';
+import { addBoot } from './boot.ts';
 import { addConform } from './conform.ts';
 import { addDashboard } from './dashboard.ts';
 import { addDecode } from './decode.ts';
+import { addExplain } from './explain.ts';
 import { addReplay } from './replay.ts';
 import { addRun } from './run.ts';
 
@@ -14,6 +16,8 @@ Examples:
   dmascope --boot "intel_iommu=on iommu.strict=1" --paused
   dmascope run --boot "iommu=on" --exec "dma nic0 write 0x1000000 64"
   dmascope replay recording.trace.gz
+  dmascope explain nic0 0x1000000 --write
+  dmascope boot "iommu=on iommu=pt"
   dmascope decode context-entry 0x2b6a001 0x202`;
 
 export function buildProgram(): Program {
@@ -34,6 +38,8 @@ export function buildProgram(): Program {
   addReplay(program);
   addConform(program);
   addDecode(program);
+  addExplain(program);
+  addBoot(program);
   return program;
 }
 

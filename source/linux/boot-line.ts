@@ -37,6 +37,9 @@ export type BootSettings = {
   readonly messages: readonly string[];
 };
 
+/** What is said of words of other parts of the kernel. */
+export const notOurs = 'not about the IOMMU';
+
 type Draft = { -readonly [K in keyof BootSettings]: BootSettings[K] } & { messages: string[] };
 
 type Option = { readonly effect: string; readonly apply?: (draft: Draft) => void; readonly message?: string };
@@ -241,7 +244,7 @@ function readWord(text: string, draft: Draft): BootWord {
     ? nearest(name, parameterNames)
     : nearest(name, parameterNames, name.length > 6 ? 2 : 1);
   if (meant === null) {
-    return { text, known: true, effect: 'not about the IOMMU', suggestion: null };
+    return { text, known: true, effect: notOurs, suggestion: null };
   }
   return ignored(text, 'unknown: Linux ignores it silently', value === '' ? meant : `${meant}=${value}`);
 }

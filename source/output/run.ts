@@ -1,4 +1,5 @@
 /** A machine without a screen: run so long, report. */
+import { carryOutAll } from '../commands/carry-out-all.ts';
 import type { Command } from '../commands/command.ts';
 import { Session } from '../commands/session.ts';
 import type { MachineOptions } from '../machine/machine.ts';
@@ -21,19 +22,7 @@ export type RunOptions = {
  */
 export function runHeadless(options: RunOptions, onReport: (report: Report) => void): readonly string[] {
   const session = new Session(options.machine);
-  const refusals: string[] = [];
-  // Time asked for since the last boot. A refused DMA lets the kernel take its interrupt, which must not add up.
-  let askedNs = 0;
-  for (const command of options.commands) {
-    const notice = session.apply(command);
-    if (!notice.ok) refusals.push(notice.text);
-    if (command.name === 'boot') askedNs = 0;
-    // `run 5ms` in a list of commands: let that time pass before the next one.
-    if (command.name === 'run' && command.forNs !== null) {
-      askedNs += command.forNs;
-      session.advance(Math.max(askedNs, session.simulation.now));
-    }
-  }
+  const { refusals, askedNs } = carryOutAll(session, options.commands);
   const end = Math.max(askedNs + options.timeNs, session.simulation.now);
   session.apply({ name: 'run', forNs: null });
   if (options.everyNs !== null) {
