@@ -9,6 +9,7 @@ const layers = [
   { name: 'vtd', deterministic: true }, //        the chip
   { name: 'conformance', deterministic: true }, // cases run on the chip, and the answers they should give
   { name: 'linux', deterministic: true }, //      a kernel's policy
+  { name: 'parameters', deterministic: true }, // what can be set, by name
   { name: 'machine', deterministic: true }, //    devices and memory
   { name: 'simulation', deterministic: true }, // time
   { name: 'commands', deterministic: true }, //   the only way to change anything

@@ -2,12 +2,13 @@
 import { CommanderError } from 'commander';
 import { MalformedCase, UnsupportedCase } from '../conformance/index.ts';
 import { DecodeError } from '../output/decode.ts';
+import { BadSetting } from '../parameters/registry.ts';
 import { TraceError } from '../sources/qemu-trace/trace-error.ts';
 import { USAGE_ERROR } from './exit-codes.ts';
 import { UnreadableInput } from './input.ts';
 
 /** Input that is not what it should be: wrong usage, said in one line. */
-const inputErrors = [UnreadableInput, TraceError, DecodeError, MalformedCase, UnsupportedCase];
+const inputErrors = [UnreadableInput, TraceError, DecodeError, MalformedCase, UnsupportedCase, BadSetting];
 
 /** Print what went wrong. Returns the exit code. */
 export function fail(error: unknown): number {

@@ -4,8 +4,10 @@ import type { Command } from '../commands/command.ts';
 import { parseCommands } from '../commands/parse.ts';
 import { defaultBuild } from '../linux/policy.ts';
 import type { MachineOptions } from '../machine/machine.ts';
+import type { Overrides } from '../parameters/registry.ts';
 import { type PresetName, presets } from '../vtd/capabilities.ts';
 import { choice, invalid } from './options.ts';
+import { checkSettings, settingOption } from './settings.ts';
 
 const DEFAULT_BOOT = 'intel_iommu=on iommu=pt';
 
@@ -17,15 +19,18 @@ export type MachineFlags = {
   readonly defaultOn?: boolean;
   readonly unit: PresetName;
   readonly exec: readonly Command[];
+  readonly set: Overrides;
 };
 
-export function machineOptions({ boot, seed, defaultOn, unit }: MachineFlags): MachineOptions {
+export function machineOptions({ boot, seed, defaultOn, unit, set }: MachineFlags): MachineOptions {
+  checkSettings(set);
   return {
     // A kernel that turns the IOMMU on by itself is looked at without any word first.
     boot: boot ?? (defaultOn === true ? '' : DEFAULT_BOOT),
     seed,
     unit: presets[unit],
     build: { ...defaultBuild, intelIommuDefaultOn: defaultOn === true },
+    parameters: set,
   };
 }
 
@@ -45,7 +50,8 @@ export function withMachineOptions(program: Program): Program {
       new Option('--exec <commands>', 'commands to carry out first, separated by semicolons')
         .argParser(commandList)
         .default([], 'none'),
-    );
+    )
+    .addOption(settingOption());
 }
 
 function seedNumber(text: string): number {

@@ -169,7 +169,7 @@ function stray(simulation: Simulation, device: Device, command: Extract<Command,
   journal.detail = detail;
   const made = journal.transactions.get(name)?.at(-1);
   // Time for the kernel to take the fault interrupt, so that its message is there to be read.
-  if (made?.outcome === 'blocked') simulation.advance(simulation.now + machine.timing.faultInterruptNs);
+  if (made?.outcome === 'blocked') simulation.advance(simulation.now + machine.values['fault.interruptNs']);
   return { text: whatBecameOf(simulation, name, command.type, made, corruptedBefore), linux: strayDma };
 }
 

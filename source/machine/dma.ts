@@ -1,4 +1,5 @@
 /** A DMA request on its way through the unit into memory, and what becomes of it. */
+import type { Values } from '../parameters/registry.ts';
 import { hexOf, join } from '../vtd/bits.ts';
 import type { Iommu } from '../vtd/iommu.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
@@ -7,7 +8,6 @@ import type { Step } from '../vtd/step.ts';
 import { Outcome } from '../vtd/translator.ts';
 import type { Device } from './device.ts';
 import { MEMORY_BYTES, type MemoryMap, type OwnerId } from './memory-map.ts';
-import type { Timing } from './timing.ts';
 
 const PAGE = 4096;
 
@@ -62,7 +62,7 @@ export class DmaPath {
   private readonly memory: PhysicalMemory;
   private readonly unit: Iommu;
   private readonly map: MemoryMap;
-  private readonly timing: Timing;
+  private readonly values: Values;
   private readonly mayWrite: (device: Device, owner: OwnerId, address: number) => boolean;
 
   /** @param mayWrite whether a page of this owner is a device's to write */
@@ -70,13 +70,13 @@ export class DmaPath {
     memory: PhysicalMemory,
     unit: Iommu,
     map: MemoryMap,
-    timing: Timing,
+    values: Values,
     mayWrite: (device: Device, owner: OwnerId, address: number) => boolean,
   ) {
     this.memory = memory;
     this.unit = unit;
     this.map = map;
-    this.timing = timing;
+    this.values = values;
     this.mayWrite = mayWrite;
   }
 
@@ -150,8 +150,8 @@ export class DmaPath {
   }
 
   private latencyOf(outcome: number): number {
-    if (outcome === Outcome.HIT) return this.timing.iotlbHitNs;
-    return this.unit.translator.reads * this.timing.walkReadNs;
+    if (outcome === Outcome.HIT) return this.values['iotlb.hitNs'];
+    return this.unit.translator.reads * this.values['walk.readNs'];
   }
 }
 

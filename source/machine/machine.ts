@@ -6,6 +6,9 @@ import type { Clock } from '../linux/clock.ts';
 import { Kernel } from '../linux/kernel.ts';
 import type { KernelBuild } from '../linux/policy.ts';
 import { KernelRefusal } from '../linux/refusal.ts';
+import { cachesOf } from '../parameters/chip.ts';
+import { cpuCostOf } from '../parameters/cpu.ts';
+import { type Overrides, type Values, valuesWith } from '../parameters/registry.ts';
 import { highHalf, lowHalf } from '../vtd/bits.ts';
 import { presets, type UnitDescription } from '../vtd/capabilities.ts';
 import { Iommu } from '../vtd/iommu.ts';
@@ -18,7 +21,6 @@ import { DmaPath } from './dma.ts';
 import { type GuestModel, guestModels } from './guest.ts';
 import { DATA_ZONE, MEMORY_BYTES, MemoryMap, type OwnerId, TABLE_ZONE, UNIT_BASE } from './memory-map.ts';
 import { Random } from './random.ts';
-import { defaultTiming, type Timing } from './timing.ts';
 import { type DeviceModel, deviceModels, functions } from './topology.ts';
 import { startWorkload } from './workloads.ts';
 
@@ -27,12 +29,13 @@ export type MachineOptions = {
   readonly seed: number;
   readonly build?: KernelBuild;
   readonly unit?: UnitDescription;
-  readonly timing?: Timing;
+  /** Parameters that are not to have their default. */
+  readonly parameters?: Overrides;
 };
 
 export class Machine {
   readonly options: MachineOptions;
-  readonly timing: Timing;
+  readonly values: Values;
   readonly memory = new PhysicalMemory(MEMORY_BYTES);
   readonly map = new MemoryMap();
   readonly unit: Iommu;
@@ -47,11 +50,15 @@ export class Machine {
   constructor(options: MachineOptions, clock: Clock) {
     this.options = options;
     this.clock = clock;
-    this.timing = options.timing ?? defaultTiming;
-    this.unit = new Iommu(this.memory, options.unit ?? presets.skylake, (_, vector) => {
+    this.values = valuesWith(options.parameters ?? {});
+    const { values } = this;
+    this.unit = new Iommu(
+      this.memory,
+      options.unit ?? presets.skylake,
       // The message is on its way to the CPU; the handler runs a little later.
-      clock.after(this.timing.faultInterruptNs, () => this.kernel.interrupt(vector));
-    });
+      (_, vector) => clock.after(values['fault.interruptNs'], () => this.kernel.interrupt(vector)),
+      { caches: cachesOf(values) },
+    );
     this.kernel = new Kernel(
       {
         memory: this.memory,
@@ -63,9 +70,9 @@ export class Machine {
       },
       options.boot,
       clock,
-      { build: options.build },
+      { build: options.build, cpuCost: cpuCostOf(values) },
     );
-    this.dma = new DmaPath(this.memory, this.unit, this.map, this.timing, (device, owner) =>
+    this.dma = new DmaPath(this.memory, this.unit, this.map, values, (device, owner) =>
       this.mayWrite(device, owner),
     );
     for (const guest of guestModels) {
@@ -92,7 +99,7 @@ export class Machine {
   /** Start a device's workload on the buffers of whoever owns it. */
   start(device: Device): void {
     if (device.workload !== null) return;
-    const { kernel, timing, dma } = this;
+    const { kernel, values, dma } = this;
     const { sourceId, name, workload } = device.model;
     const buffers: Buffers =
       device.guest !== null
@@ -101,12 +108,12 @@ export class Machine {
     device.runs++;
     device.workload = startWorkload(workload, {
       buffers,
-      timing,
+      values,
       random: new Random(this.options.seed, `${name} ${device.runs}`),
       dma: (address, bytes, access) =>
         dma.transfer(device, highHalf(address), lowHalf(address), bytes, access),
-      cpuSpent: () => buffers.takeCycles() / timing.cyclesPerNs,
-      slowness: device.emulated ? timing.emulationFactor : 1,
+      cpuSpent: () => buffers.takeCycles() / values['cpu.ghz'],
+      slowness: device.emulated ? values['guest.emulationFactor'] : 1,
     });
     this.wake(device, device.runs, 0);
   }

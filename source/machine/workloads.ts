@@ -3,17 +3,17 @@
  * of view. It yields how many nanoseconds pass until it goes on, and gives its buffers back when it is
  * stopped. The same workload runs on a host driver's buffers and on a guest's.
  */
+import type { Values } from '../parameters/registry.ts';
 import { READ, WRITE } from '../vtd/paging-entry.ts';
 import type { Buffer, Buffers } from './buffers.ts';
 import { USB_REGION } from './memory-map.ts';
 import type { Random } from './random.ts';
-import type { Timing } from './timing.ts';
 import type { WorkloadName } from './topology.ts';
 
 export type WorkloadContext = {
   readonly buffers: Buffers;
   readonly random: Random;
-  readonly timing: Timing;
+  readonly values: Values;
   /** Do DMA of up to any length; returns how long its translations took, in nanoseconds. */
   dma(address: number, bytes: number, access: number): number;
   /** CPU time that IOMMU code took for this driver since last asked, in nanoseconds. */
@@ -48,7 +48,7 @@ const DESCRIPTOR_BYTES = 16;
  * is mapped for it and unmapped after it. The CPU and the wire work side by side; the slower one sets the pace.
  */
 function* networkRing(context: WorkloadContext): Workload {
-  const { buffers, random, timing, slowness } = context;
+  const { buffers, random, values, slowness } = context;
   const ring = buffers.acquire(RING_ENTRIES * DESCRIPTOR_BYTES, 'both');
   const posted: Buffer[] = [];
   try {
@@ -62,9 +62,9 @@ function* networkRing(context: WorkloadContext): Workload {
       if (packet % 4 === 3) latency += context.dma(line, 64, WRITE);
       buffers.release(posted[packet]);
       posted[packet] = buffers.acquire(2048, 'fromDevice');
-      const cpu = timing.packetCycles / timing.cyclesPerNs + context.cpuSpent();
-      const wire = timing.packetNs * (0.9 + 0.2 * random.next());
-      yield slowness * Math.max(wire, cpu, latency / timing.outstanding);
+      const cpu = values['cpu.packetCycles'] / values['cpu.ghz'] + context.cpuSpent();
+      const wire = values['nic.packetNs'] * (0.9 + 0.2 * random.next());
+      yield slowness * Math.max(wire, cpu, latency / values['read.outstanding']);
     }
   } finally {
     for (const buffer of posted) buffers.release(buffer);
@@ -78,7 +78,7 @@ const PIECE_BYTES = 512;
 
 /** A disk: fetch a command, move a page, write a completion; 32 commands in flight. */
 function* blockIo(context: WorkloadContext): Workload {
-  const { buffers, random, timing, slowness } = context;
+  const { buffers, random, values, slowness } = context;
   const submission = buffers.acquire(4096, 'both');
   const completion = buffers.acquire(4096, 'both');
   const flying: Buffer[] = [];
@@ -93,7 +93,8 @@ function* blockIo(context: WorkloadContext): Workload {
       }
       latency += context.dma(completion.address + (command % 256) * 16, 16, WRITE);
       if (flying.length > QUEUE_DEPTH) buffers.release(flying.shift() as Buffer);
-      yield slowness * Math.max(random.exponential(25_000), context.cpuSpent(), latency / timing.outstanding);
+      yield slowness *
+        Math.max(random.exponential(25_000), context.cpuSpent(), latency / values['read.outstanding']);
     }
   } finally {
     for (const buffer of flying) buffers.release(buffer);

@@ -13,6 +13,7 @@ export function report({ simulation, bootOptions }: Session) {
     schema: 1,
     boot: bootOptions.boot,
     seed: bootOptions.seed,
+    parameters: bootOptions.parameters ?? {},
     simulatedNs: Math.round(simulation.now),
     unit: unitRegisters(unit),
     counters: {

@@ -1,0 +1,47 @@
+/** What the kernel's IOMMU code costs the CPU. */
+import type { CpuCost } from '../linux/cpu-cost.ts';
+import { count, figure, type ValuesOf } from './declaration.ts';
+
+const table =
+  'Malka et al., "rIOMMU", ASPLOS 2015, table 1, strict with constant-time allocator; recalled, a model default';
+
+const cycles = (meaning: string, value: number, source = table) =>
+  count('cycles', { meaning, default: value, least: 0, most: 1e9, source });
+
+export const cpuParameters = {
+  'cpu.ghz': figure('GHz', {
+    meaning: 'clock of each core',
+    default: 3.1,
+    least: 0.1,
+    most: 10,
+    source: 'Xeon E3-1220 of the same paper',
+  }),
+  'cpu.packetCycles': cycles('work for a network packet besides the IOMMU', 1816),
+  'cpu.allocateIovaCycles': cycles('map: take an I/O virtual address', 92),
+  'cpu.mapTableCycles': cycles('map: write the page table', 590),
+  'cpu.mapOtherCycles': cycles('map: the rest', 45),
+  'cpu.findIovaCycles': cycles('unmap: find the I/O virtual address', 418),
+  'cpu.freeIovaCycles': cycles('unmap: give it back', 62),
+  'cpu.unmapTableCycles': cycles('unmap: clear the page table', 427),
+  'cpu.unmapOtherCycles': cycles('unmap: the rest', 25),
+  'cpu.deferCycles': cycles(
+    'unmap that is queued for later: what it costs more than one that is not',
+    308,
+    'the same table: unmap of the deferred column, less the sum of the strict one without its invalidation',
+  ),
+  'cpu.invalidateCycles': cycles('submit an invalidation and spin until it is done', 2135),
+} as const;
+
+/** The costs that the kernel is charged. */
+export function cpuCostOf(values: ValuesOf<typeof cpuParameters>): CpuCost {
+  return {
+    map: values['cpu.allocateIovaCycles'] + values['cpu.mapTableCycles'] + values['cpu.mapOtherCycles'],
+    unmap:
+      values['cpu.findIovaCycles'] +
+      values['cpu.freeIovaCycles'] +
+      values['cpu.unmapTableCycles'] +
+      values['cpu.unmapOtherCycles'],
+    defer: values['cpu.deferCycles'],
+    invalidate: values['cpu.invalidateCycles'],
+  };
+}
