@@ -46,6 +46,7 @@ const shape = {
   schema: 1,
   boot: string,
   seed: number,
+  parameters: {},
   simulatedNs: number,
   unit: { name: 'skylake', translation: expect.any(Boolean), gsts: hex, cap: hex, ecap: hex, rtaddr: hex },
   counters: {
