@@ -20,6 +20,8 @@ export type DeviceRecord = {
   attached: Domain | null;
   /** DMA ownership was claimed through VFIO. */
   claimed: boolean;
+  /** Addresses below 4 GiB are tried first (pci_32bit_workaround); a device that finds none left stops trying. */
+  tries32Bit: boolean;
 };
 
 /** `0000:03:00.0`. */
@@ -28,10 +30,13 @@ export const pciAddress = (sourceId: number): string => `0000:${bdf(sourceId)}`;
 export class DeviceTable {
   private readonly records = new Map<number, DeviceRecord>();
   private readonly driver: UnitDriver;
+  private readonly tries32Bit: boolean;
   private readonly didsInUse = new Set<number>();
 
-  constructor(driver: UnitDriver) {
+  /** @param tries32Bit devices try addresses below 4 GiB first: no forcedac on the command line */
+  constructor(driver: UnitDriver, tries32Bit: boolean) {
     this.driver = driver;
+    this.tries32Bit = tries32Bit;
   }
 
   /** Enumerate a function; it has no domain yet. */
@@ -44,6 +49,7 @@ export class DeviceTable {
       defaultDomain: null,
       attached: null,
       claimed: false,
+      tries32Bit: this.tries32Bit,
     };
     this.records.set(fn.sourceId, record);
     return record;
@@ -72,7 +78,6 @@ export class DeviceTable {
   detach(record: DeviceRecord): void {
     if (record.attached === null) return;
     const domain = record.attached;
-    if (domain.type !== 'identity') domain.flushQueue?.flush();
     this.driver.detach(record.fn.sourceId, domain.did);
     record.attached = null;
     if (domain.type === 'identity' || --domain.users > 0) return;

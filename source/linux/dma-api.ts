@@ -2,13 +2,17 @@
 import { READ, WRITE } from '../vtd/paging-entry.ts';
 import { bdf } from '../vtd/source-id.ts';
 import type { CpuMeter } from './cpu-cost.ts';
-import type { DeviceRecord } from './device-table.ts';
-import type { Domain } from './domain.ts';
+import { type DeviceRecord, pciAddress } from './device-table.ts';
+import type { Domain, PagingDomain } from './domain.ts';
+import { mapRange, unmapRange } from './mapping.ts';
 import { PAGE } from './page-frames.ts';
 import { KernelRefusal } from './refusal.ts';
 import type { UnitDriver } from './unit-driver.ts';
+import { isSince, type KernelVersion } from './version.ts';
 
 const PERMISSIONS = { toDevice: READ, fromDevice: WRITE, both: READ | WRITE } as const;
+
+const HIGHEST_32_BIT = 0xffff_ffff;
 
 /** Which way the data goes: DMA_TO_DEVICE, DMA_FROM_DEVICE, DMA_BIDIRECTIONAL. */
 export type Direction = keyof typeof PERMISSIONS;
@@ -21,57 +25,124 @@ export type Mapping = {
   readonly domain: Domain | null;
 };
 
-/** Whole pages around a byte range. */
-function pagesOf(address: number, bytes: number): { first: number; pages: number } {
-  const offset = address % PAGE;
-  return { first: address - offset, pages: Math.ceil((offset + bytes) / PAGE) };
-}
+/** A piece of physical memory. */
+export type Segment = { readonly physical: number; readonly bytes: number };
 
-/**
- * Map memory. The granule is a page: the rest of the first and the last page becomes reachable too.
- *
- * @param physical first byte; need not be page-aligned
- * @throws KernelRefusal if VFIO owns the device, or no address is left
- */
-export function mapBuffer(
-  { attached, fn }: DeviceRecord,
-  physical: number,
-  bytes: number,
-  direction: Direction,
-  meter: CpuMeter,
-): Mapping {
-  if (attached === null || attached.type === 'identity')
-    return { address: physical, bytes, domain: attached };
-  if (attached.iova === null) {
-    throw new KernelRefusal('EBUSY', `${bdf(fn.sourceId)} belongs to VFIO, not to the DMA API`);
+export type DmaApiParts = {
+  readonly driver: UnitDriver;
+  readonly meter: CpuMeter;
+  readonly version: KernelVersion;
+  say(text: string): void;
+};
+
+export class DmaApi {
+  private readonly driver: UnitDriver;
+  private readonly meter: CpuMeter;
+  private readonly say: (text: string) => void;
+  /** Since 6.4 a device that once finds no address below 4 GiB does not look there again. */
+  private readonly givesUp32Bit: boolean;
+
+  constructor({ driver, meter, version, say }: DmaApiParts) {
+    this.driver = driver;
+    this.meter = meter;
+    this.say = say;
+    this.givesUp32Bit = isSince(version, '6.4');
   }
-  const { first, pages } = pagesOf(physical, bytes);
-  const iova = attached.iova.allocate(pages);
-  if (iova === null)
+
+  /**
+   * Map memory (dma_map_page). The granule is a page: the rest of the first and the last page becomes reachable too.
+   *
+   * @param physical first byte; need not be page-aligned
+   * @param cpu whose magazines the address comes from
+   * @throws KernelRefusal if VFIO owns the device, or no address is left
+   */
+  map(record: DeviceRecord, physical: number, bytes: number, direction: Direction, cpu: number): Mapping {
+    const domain = record.attached;
+    if (domain === null || domain.type === 'identity') return { address: physical, bytes, domain };
+    const offset = physical % PAGE;
+    const pages = pagesAround(offset, bytes);
+    const iova = this.allocate(record, domain, pages, cpu);
+    mapRange(domain, iova, physical - offset, pages * PAGE, PERMISSIONS[direction], this.driver);
+    this.meter.charge('map');
+    return { address: iova + offset, bytes, domain };
+  }
+
+  /**
+   * Map pieces of memory that lie anywhere as one range of addresses (dma_map_sg). Inside it no piece may begin or
+   * end within a page: such a list of blocks or packets is for a device that takes one address and a length.
+   *
+   * @throws KernelRefusal as map does; RangeError for pieces that would leave a gap
+   */
+  mapList(
+    record: DeviceRecord,
+    segments: readonly Segment[],
+    direction: Direction,
+    cpu: number,
+  ): readonly Mapping[] {
+    const domain = record.attached;
+    if (domain === null || domain.type === 'identity') {
+      return segments.map(({ physical, bytes }) => ({ address: physical, bytes, domain }));
+    }
+    const offset = segments[0].physical % PAGE;
+    let bytes = 0;
+    segments.forEach((segment, i) => {
+      const starts = i === 0 || segment.physical % PAGE === 0;
+      const ends = i === segments.length - 1 || (segment.physical + segment.bytes) % PAGE === 0;
+      if (!starts || !ends) throw new RangeError(`piece ${i} begins or ends within a page`);
+      bytes += segment.bytes;
+    });
+    const iova = this.allocate(record, domain, pagesAround(offset, bytes), cpu);
+    let at = iova;
+    for (const segment of segments) {
+      const first = segment.physical - (segment.physical % PAGE);
+      const length = pagesAround(segment.physical % PAGE, segment.bytes) * PAGE;
+      mapRange(domain, at, first, length, PERMISSIONS[direction], this.driver);
+      at += length;
+    }
+    this.meter.charge('map');
+    return [{ address: iova + offset, bytes, domain }];
+  }
+
+  /** Unmap: at once in strict mode, later in lazy mode. Returns which, or null if nothing was mapped. */
+  unmap({ address, bytes, domain }: Mapping, cpu: number): 'strict' | 'lazy' | null {
+    if (domain === null || domain.type === 'identity') return null;
+    const offset = address % PAGE;
+    const pages = pagesAround(offset, bytes);
+    const iova = address - offset;
+    this.meter.charge('unmap');
+    if (domain.flushQueue !== null) {
+      const tables = domain.table.unmap(iova, pages * PAGE);
+      this.meter.charge('defer');
+      domain.flushQueue.add(iova, pages, tables, cpu);
+      return 'lazy';
+    }
+    unmapRange(domain, iova, pages * PAGE, this.driver);
+    this.meter.charge('invalidate');
+    domain.iova?.free(iova, pages, cpu);
+    return 'strict';
+  }
+
+  /** An address for so many pages (iommu_dma_alloc_iova): below 4 GiB first, for a device that could send more. */
+  private allocate(record: DeviceRecord, domain: PagingDomain, pages: number, cpu: number): number {
+    const { iova } = domain;
+    const { fn } = record;
+    if (iova === null)
+      throw new KernelRefusal('EBUSY', `${bdf(fn.sourceId)} belongs to VFIO, not to the DMA API`);
+    const limit = Math.min(fn.dmaMask, iova.aperture);
+    if (record.tries32Bit && limit > HIGHEST_32_BIT) {
+      const low = iova.allocate(pages, HIGHEST_32_BIT, false, cpu);
+      if (low !== null) return low;
+      if (this.givesUp32Bit) {
+        record.tries32Bit = false;
+        const bits = Math.ceil(Math.log2(limit + 1));
+        this.say(`${record.driver ?? 'pci'} ${pciAddress(fn.sourceId)}: Using ${bits}-bit DMA addresses`);
+      }
+    }
+    const address = iova.allocate(pages, limit, true, cpu);
+    if (address !== null) return address;
     throw new KernelRefusal('ENOMEM', `${bdf(fn.sourceId)}: no iova left for ${pages} pages`);
-  attached.table.map(iova, first, pages * PAGE, PERMISSIONS[direction]);
-  meter.charge('map');
-  return { address: iova + physical - first, bytes, domain: attached };
+  }
 }
 
-/** Unmap: at once in strict mode, later in lazy mode. Returns which, or null if nothing was mapped. */
-export function unmapBuffer(
-  { address, bytes, domain }: Mapping,
-  driver: UnitDriver,
-  meter: CpuMeter,
-): 'strict' | 'lazy' | null {
-  if (domain === null || domain.type === 'identity') return null;
-  const { first, pages } = pagesOf(address, bytes);
-  const freedTables = domain.table.unmap(first, pages * PAGE);
-  meter.charge('unmap');
-  // A table that was freed may be in use by the unit until it is flushed; its frame must not wait in a queue.
-  if (domain.flushQueue !== null && !freedTables) {
-    meter.charge('defer');
-    domain.flushQueue.add(first, pages);
-    return 'lazy';
-  }
-  driver.flushPages(domain.did, first, pages, !freedTables);
-  meter.charge('invalidate');
-  domain.iova?.free(first, pages);
-  return 'strict';
-}
+/** Whole pages around so many bytes from an offset in a page on. */
+const pagesAround = (offset: number, bytes: number): number => Math.ceil((offset + bytes) / PAGE);

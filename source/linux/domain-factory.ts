@@ -3,11 +3,10 @@ import type { Iommu } from '../vtd/iommu.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
 import { READ, WRITE } from '../vtd/paging-entry.ts';
 import type { BootSettings } from './boot-line.ts';
-import type { Clock } from './clock.ts';
 import type { CpuMeter } from './cpu-cost.ts';
 import { type Domain, identityDomain, type PagingDomain } from './domain.ts';
 import { FlushQueue } from './flush-queue.ts';
-import { IovaAllocator } from './iova.ts';
+import { IovaAllocator, type IovaTuning, type Reserved } from './iova.ts';
 import type { PageFrames } from './page-frames.ts';
 import type { PciFunction } from './pci.ts';
 import type { DefaultType } from './policy.ts';
@@ -24,7 +23,9 @@ export type FactoryParts = {
   readonly frames: PageFrames;
   readonly driver: UnitDriver;
   readonly settings: BootSettings;
-  readonly clock: Clock;
+  /** Memory windows of the host bridge: addresses there would reach other devices, not memory. */
+  readonly windows: readonly Reserved[];
+  readonly iovaTuning: IovaTuning;
   readonly meter: CpuMeter;
 };
 
@@ -50,9 +51,9 @@ export class DomainFactory {
       throw new KernelRefusal('EOPNOTSUPP', 'the unit lacks ECAP.PT, so there is no identity domain');
     }
     const regions = fn.reserved.map(({ start, end }) => ({ start, end: end + 1 }));
-    const { unit, settings } = this.parts;
-    const limit = Math.min(fn.dmaMask, 2 ** unit.capabilities.guestAddressWidth - 1);
-    const iova = new IovaAllocator([MSI_WINDOW, ...regions], limit, settings.forceDac);
+    const { unit, windows, iovaTuning } = this.parts;
+    const aperture = 2 ** unit.capabilities.guestAddressWidth - 1;
+    const iova = new IovaAllocator([...windows, MSI_WINDOW, ...regions], aperture, iovaTuning);
     const domain = this.newPaging(type, iova, this.largestLeaf);
     for (const { start, end } of regions) domain.table.map(start, start, end - start, READ | WRITE);
     if (type === 'DMA-FQ') this.goLazy(domain);
@@ -66,22 +67,26 @@ export class DomainFactory {
 
   /** Let a domain collect its invalidations from now on. */
   goLazy(domain: PagingDomain): void {
-    const { driver, clock, meter } = this.parts;
+    const { driver, iovaTuning, meter } = this.parts;
     domain.type = 'DMA-FQ';
-    domain.flushQueue ??= new FlushQueue(
-      clock,
-      () => {
+    domain.flushQueue ??= new FlushQueue(iovaTuning.clock, iovaTuning.cpus, {
+      flushDomain: () => {
+        // Nobody is left whose translations could be cached.
+        if (domain.users === 0) return;
         driver.flushDomain(domain.did);
         meter.charge('invalidate');
       },
-      (iova, pages) => domain.iova?.free(iova, pages),
-    );
+      release: (iova, pages, tables, cpu) => {
+        domain.table.release(tables);
+        domain.iova?.free(iova, pages, cpu);
+      },
+    });
   }
 
   /** Give back a domain's tables. No device may be attached to it any more. */
   free(domain: Domain): void {
     if (domain.type === 'identity') return;
-    domain.flushQueue?.flush();
+    domain.flushQueue?.drain();
     domain.table.free();
   }
 

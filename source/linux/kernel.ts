@@ -9,10 +9,11 @@ import { logInterruptRemapping, logPolicy, logTables, logUnit } from './boot-log
 import type { Clock } from './clock.ts';
 import { type CpuCost, CpuMeter, defaultCpuCost } from './cpu-cost.ts';
 import { type DeviceRecord, DeviceTable, pciAddress } from './device-table.ts';
-import { type Direction, type Mapping, mapBuffer, unmapBuffer } from './dma-api.ts';
+import { type Direction, DmaApi, type Mapping, type Segment } from './dma-api.ts';
 import type { PagingDomain } from './domain.ts';
 import { DomainFactory } from './domain-factory.ts';
 import { setGroupType } from './group-type.ts';
+import type { IovaTuning, Reserved } from './iova.ts';
 import { KernelLog } from './kernel-log.ts';
 import { faultMessage, faultStatusMessage } from './messages.ts';
 import { PageFrames } from './page-frames.ts';
@@ -26,6 +27,7 @@ import {
   type Policy,
 } from './policy.ts';
 import { FAULT_VECTOR, UnitDriver } from './unit-driver.ts';
+import { isSince, type KernelVersion } from './version.ts';
 import { attachUnmanaged, claim, release } from './vfio.ts';
 
 /** The machine a kernel boots on. */
@@ -33,6 +35,8 @@ export type Hardware = {
   readonly memory: PhysicalMemory;
   readonly unit: Iommu;
   readonly functions: readonly PciFunction[];
+  /** Memory windows of the PCI host bridge, in which the registers of devices lie. */
+  readonly windows: readonly Reserved[];
   /** From the ACPI DMAR table. */
   readonly unitBase: number;
   /** Where page tables, and where data pages, are taken from: first byte and first byte after. */
@@ -43,6 +47,8 @@ export type Hardware = {
 export type KernelOptions = {
   readonly build?: KernelBuild;
   readonly cpuCost?: CpuCost;
+  /** CPUs, each with magazines of addresses and a flush queue of its own; 1 if not given. */
+  readonly cpus?: number;
 };
 
 /** Things worth telling that the kernel does, for whoever watches. */
@@ -68,13 +74,15 @@ export class Kernel {
   private readonly unit: Iommu;
   private readonly driver: UnitDriver;
   private readonly devices: DeviceTable;
+  private readonly dma: DmaApi;
   private readonly meter: CpuMeter;
 
   constructor(hardware: Hardware, line: string, clock: Clock, options: KernelOptions = {}) {
     const { memory, unit, functions } = hardware;
     this.unit = unit;
     this.settings = readBootLine(line);
-    this.policy = decide(this.settings, options.build ?? defaultBuild, unit.capabilities.cachingMode);
+    const build = options.build ?? defaultBuild;
+    this.policy = decide(this.settings, build, unit.capabilities.cachingMode);
     this.log = new KernelLog(clock);
     this.meter = new CpuMeter(options.cpuCost ?? defaultCpuCost);
     this.dataFrames = new PageFrames(...hardware.dataZone, DATA_STRIDE);
@@ -82,9 +90,13 @@ export class Kernel {
     this.driver = new UnitDriver(unit, memory, frames, (reason) =>
       this.say(`DMAR: VT-d detected Invalidation Queue Error: Reason ${reason.toString(16)}`),
     );
-    this.devices = new DeviceTable(this.driver);
     const { driver, settings, meter } = this;
-    this.domains = new DomainFactory({ unit, memory, frames, driver, settings, clock, meter });
+    this.devices = new DeviceTable(driver, !settings.forceDac);
+    const { version } = build;
+    const iovaTuning = { ...iovaTuningOf(version), cpus: options.cpus ?? 1, clock };
+    const { windows } = hardware;
+    this.domains = new DomainFactory({ unit, memory, frames, driver, settings, windows, iovaTuning, meter });
+    this.dma = new DmaApi({ driver, meter, version, say: (text) => this.say(text) });
 
     logTables(this.log, settings, unit.capabilities, hardware.unitBase, functions);
     // Interrupt remapping sets the queue up first; without it, DMA remapping does.
@@ -118,14 +130,19 @@ export class Kernel {
     if (vector === FAULT_VECTOR) this.handleFaults();
   }
 
-  /** dma_map: make memory reachable for a device. See mapBuffer. */
-  map(sourceId: number, physical: number, bytes: number, direction: Direction): Mapping {
-    return mapBuffer(this.devices.of(sourceId), physical, bytes, direction, this.meter);
+  /** dma_map_page: make memory reachable for a device. See DmaApi. */
+  map(sourceId: number, physical: number, bytes: number, direction: Direction, cpu = 0): Mapping {
+    return this.dma.map(this.devices.of(sourceId), physical, bytes, direction, cpu);
   }
 
-  /** dma_unmap: take a mapping back. See unmapBuffer. */
-  unmap(sourceId: number, mapping: Mapping): void {
-    const how = unmapBuffer(mapping, this.driver, this.meter);
+  /** dma_map_sg: the same for pieces of memory. See DmaApi. */
+  mapList(sourceId: number, segments: readonly Segment[], direction: Direction, cpu = 0): readonly Mapping[] {
+    return this.dma.mapList(this.devices.of(sourceId), segments, direction, cpu);
+  }
+
+  /** dma_unmap: take a mapping back. See DmaApi. */
+  unmap(sourceId: number, mapping: Mapping, cpu = 0): void {
+    const how = this.dma.unmap(mapping, cpu);
     if (how !== null) this.observer?.unmapped(sourceId, mapping.address, mapping.bytes, how);
   }
 
@@ -195,3 +212,9 @@ export class Kernel {
     log.boot(0.4, 'DMAR: Intel(R) Virtualization Technology for Directed I/O');
   }
 }
+
+/** How the allocator of addresses is tuned in a version of the kernel. */
+const iovaTuningOf = (version: KernelVersion): Pick<IovaTuning, 'magazine' | 'depot'> => ({
+  magazine: isSince(version, '6.1') ? 127 : 128,
+  depot: isSince(version, '6.7') ? Infinity : 32,
+});

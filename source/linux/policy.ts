@@ -3,6 +3,7 @@
  * domain by default? `drivers/iommu/iommu.c` (iommu_subsys_init), `drivers/iommu/intel/iommu.c`.
  */
 import type { BootSettings } from './boot-line.ts';
+import { DEFAULT_VERSION, type KernelVersion } from './version.ts';
 
 /** How the kernel was built. */
 export type KernelBuild = {
@@ -10,9 +11,14 @@ export type KernelBuild = {
   readonly intelIommuDefaultOn: boolean;
   /** CONFIG_IOMMU_DEFAULT_DMA_LAZY, _STRICT or _PASSTHROUGH. */
   readonly defaultDomain: 'lazy' | 'strict' | 'passthrough';
+  readonly version: KernelVersion;
 };
 
-export const defaultBuild: KernelBuild = { intelIommuDefaultOn: false, defaultDomain: 'lazy' };
+export const defaultBuild: KernelBuild = {
+  intelIommuDefaultOn: false,
+  defaultDomain: 'lazy',
+  version: DEFAULT_VERSION,
+};
 
 /** Type of a default domain, in the words of sysfs. */
 export type DefaultType = 'identity' | 'DMA' | 'DMA-FQ';

@@ -10,6 +10,9 @@ import { PAGE, type PageFrames } from './page-frames.ts';
 /** Bytes covered by one entry of a level. */
 const reach = (level: number): number => PAGE * 512 ** (level - 1);
 
+/** Nothing was freed. Shared, so that the common unmap allocates nothing. */
+const NONE: readonly number[] = [];
+
 const indexAt = (level: number, iova: number): number => Math.floor(iova / reach(level)) % 512;
 
 export class SecondStageTable {
@@ -22,7 +25,8 @@ export class SecondStageTable {
   tables = 0;
   private readonly memory: PhysicalMemory;
   private readonly frames: PageFrames;
-  private readonly largestLeaf: number;
+  /** Level of the largest pages in use: 1, 2 or 3. */
+  readonly largestLeaf: number;
 
   /** @param largestLeaf level of the largest pages to use: 1, 2 or 3 */
   constructor(memory: PhysicalMemory, frames: PageFrames, levels: number, largestLeaf: number) {
@@ -53,7 +57,11 @@ export class SecondStageTable {
         const target = physical + done;
         const large = level > 1 ? PAGE_SIZE : 0;
         // A table of small pages may be left here from before, empty; Linux's switch_to_super_page.
-        if (level > 1 && this.unmap(iova + done, reach(level))) freed = true;
+        if (level > 1) {
+          const tables = this.unmap(iova + done, reach(level));
+          if (tables.length > 0) freed = true;
+          this.release(tables);
+        }
         this.memory.write64(table + 8 * index, highHalf(target), lowHalf(target) | permissions | large);
         this.leaves[level]++;
         done += reach(level);
@@ -63,12 +71,21 @@ export class SecondStageTable {
   }
 
   /**
-   * Clear a range and free tables that it covers whole.
+   * Clear a range, and take out the tables that it covers whole.
    *
-   * @returns whether tables were freed, so that the paging-structure caches must go too
+   * @returns those tables; the unit may walk through them until its paging-structure caches are invalidated, and
+   *   only then are they to be released
    */
-  unmap(iova: number, bytes: number): boolean {
-    return this.clear(this.root, this.levels, 0, iova, iova + bytes);
+  unmap(iova: number, bytes: number): readonly number[] {
+    return this.clear(this.root, this.levels, 0, iova, iova + bytes, NONE);
+  }
+
+  /** Give back tables that an unmap took out. */
+  release(tables: readonly number[]): void {
+    for (const table of tables) {
+      this.memory.clearPage(table);
+      this.frames.release(table);
+    }
   }
 
   /** What an address is mapped to, or null. */
@@ -88,8 +105,9 @@ export class SecondStageTable {
 
   /** Free every table. The unit must not use them any more. */
   free(): void {
-    this.freeBelow(this.root, this.levels);
-    this.freeTable(this.root);
+    const tables: number[] = [];
+    this.takeOut(this.root, this.levels, tables);
+    this.release(tables);
   }
 
   private leafLevel(iova: number, physical: number, bytes: number): number {
@@ -115,9 +133,17 @@ export class SecondStageTable {
     return table;
   }
 
-  private clear(table: number, level: number, base: number, from: number, to: number): boolean {
+  /** Clear what lies between two addresses below a table; adds the tables taken out to a list. */
+  private clear(
+    table: number,
+    level: number,
+    base: number,
+    from: number,
+    to: number,
+    taken: readonly number[],
+  ): readonly number[] {
     const span = reach(level);
-    let freed = false;
+    let tables = taken;
     const first = Math.max(0, Math.floor((from - base) / span));
     const last = Math.min(511, Math.floor((to - 1 - base) / span));
     for (let index = first; index <= last; index++) {
@@ -134,28 +160,26 @@ export class SecondStageTable {
       const below = join(hi, lo & ~0xfff);
       if (from <= start && to >= start + span) {
         this.memory.write64(entry, 0, 0);
-        this.freeBelow(below, level - 1);
-        this.freeTable(below);
-        freed = true;
-      } else if (this.clear(below, level - 1, start, from, to)) {
-        freed = true;
+        const list = tables === NONE ? [] : (tables as number[]);
+        this.takeOut(below, level - 1, list);
+        tables = list;
+      } else {
+        tables = this.clear(below, level - 1, start, from, to, tables);
       }
     }
-    return freed;
+    return tables;
   }
 
-  private freeBelow(table: number, level: number): void {
+  /** Add a table and those below it to a list. Their entries stay: the unit may still be walking through them. */
+  private takeOut(table: number, level: number, list: number[]): void {
     for (let index = 0; index < 512; index++) {
       const [lo, hi] = this.memory.read64(table + 8 * index);
       if ((lo & (READ | WRITE)) === 0) continue;
-      if (level === 1 || (lo & PAGE_SIZE) !== 0) {
-        this.leaves[level]--;
-        continue;
-      }
-      const below = join(hi, lo & ~0xfff);
-      this.freeBelow(below, level - 1);
-      this.freeTable(below);
+      if (level === 1 || (lo & PAGE_SIZE) !== 0) this.leaves[level]--;
+      else this.takeOut(join(hi, lo & ~0xfff), level - 1, list);
     }
+    list.push(table);
+    this.tables--;
   }
 
   private newTable(): number {
@@ -163,11 +187,5 @@ export class SecondStageTable {
     this.memory.clearPage(table);
     this.tables++;
     return table;
-  }
-
-  private freeTable(table: number): void {
-    this.memory.clearPage(table);
-    this.frames.release(table);
-    this.tables--;
   }
 }

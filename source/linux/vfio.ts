@@ -7,6 +7,7 @@ import { bdf } from '../vtd/source-id.ts';
 import { type DeviceRecord, type DeviceTable, pciAddress } from './device-table.ts';
 import type { PagingDomain } from './domain.ts';
 import type { DomainFactory } from './domain-factory.ts';
+import { mapRange, unmapRange } from './mapping.ts';
 import { PAGE } from './page-frames.ts';
 import { KernelRefusal } from './refusal.ts';
 import type { UnitDriver } from './unit-driver.ts';
@@ -82,12 +83,9 @@ export function attachUnmanaged(
 }
 
 /** VFIO maps two pages and takes them back one by one, to see how the domain unmaps: `vfio_test_domain_fgsp`. */
-function tryPages({ table, did }: PagingDomain, driver: UnitDriver): void {
-  table.map(0, table.root, 2 * PAGE, READ | WRITE);
-  for (const iova of [0, PAGE]) {
-    const freedTables = table.unmap(iova, PAGE);
-    driver.flushPages(did, iova, 1, !freedTables);
-  }
+function tryPages(domain: PagingDomain, driver: UnitDriver): void {
+  mapRange(domain, 0, domain.table.root, 2 * PAGE, READ | WRITE, driver);
+  for (const iova of [0, PAGE]) unmapRange(domain, iova, PAGE, driver);
 }
 
 /** Give up ownership: vfio-pci is unbound, and the default domain comes back. */

@@ -19,7 +19,15 @@ import { type Buffers, ContiguousZone, GuestBuffers, HostBuffers } from './buffe
 import type { Device } from './device.ts';
 import { DmaPath } from './dma.ts';
 import { type GuestModel, guestModels } from './guest.ts';
-import { DATA_ZONE, MEMORY_BYTES, MemoryMap, type OwnerId, TABLE_ZONE, UNIT_BASE } from './memory-map.ts';
+import {
+  DATA_ZONE,
+  DEVICE_WINDOW,
+  MEMORY_BYTES,
+  MemoryMap,
+  type OwnerId,
+  TABLE_ZONE,
+  UNIT_BASE,
+} from './memory-map.ts';
 import { Random } from './random.ts';
 import { type DeviceModel, deviceModels, functions } from './topology.ts';
 import { startWorkload } from './workloads.ts';
@@ -64,6 +72,7 @@ export class Machine {
         memory: this.memory,
         unit: this.unit,
         functions,
+        windows: [DEVICE_WINDOW],
         unitBase: UNIT_BASE,
         tableZone: TABLE_ZONE,
         dataZone: DATA_ZONE,

@@ -9,7 +9,8 @@
  *     0x7b80_0000  reserved by firmware: the USB controller's legacy region
  *     0x8a00_0000  guest B, 352 MiB
  *     0xa000_0000  guest A, 576 MiB
- *     0xf000_0000  device windows; no memory from here on
+ *     0xf000_0000  registers of PCI devices, 236 MiB; no memory from here on
+ *     0xfed9_1000  registers of the remapping unit
  */
 import { PAGE } from '../linux/page-frames.ts';
 
@@ -21,6 +22,8 @@ export const TABLE_ZONE = [0x0400_0000, 0x1000_0000] as const;
 export const DATA_ZONE = [0x1000_0000, 0x6000_0000] as const;
 export const CONTIGUOUS_ZONE = [0x6000_0000, 0x7b80_0000] as const;
 export const USB_REGION = { start: 0x7b80_0000, end: 0x7b81_ffff, relaxable: true } as const;
+/** The memory window of the PCI host bridge; end exclusive. */
+export const DEVICE_WINDOW = { start: 0xf000_0000, end: 0xfec0_0000 } as const;
 export const UNIT_BASE = 0xfed9_1000;
 
 /** An owner of pages. Owners are small numbers, so that one byte a page tells whose it is. */

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { bootWords, readBootLine } from '../../source/linux/boot-line.ts';
-import { type DefaultType, decide, type KernelBuild } from '../../source/linux/policy.ts';
+import { type DefaultType, decide, defaultBuild, type KernelBuild } from '../../source/linux/policy.ts';
 
 const build = (intelIommuDefaultOn: boolean, defaultDomain: KernelBuild['defaultDomain'] = 'lazy') => ({
+  ...defaultBuild,
   intelIommuDefaultOn,
   defaultDomain,
 });

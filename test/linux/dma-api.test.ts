@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { defaultBuild } from '../../source/linux/policy.ts';
 import { KernelRefusal } from '../../source/linux/refusal.ts';
-import { DATA, Host, id, MiB } from '../support/host.ts';
+import type { KernelVersion } from '../../source/linux/version.ts';
+import { DATA, Host, id, MiB, pciFunction } from '../support/host.ts';
 
 const NIC = '03:00.0';
 const nic = id(NIC);
@@ -96,6 +98,17 @@ describe('strict', () => {
     expect(host.dma(NIC, 'write', again.address)).toBe('0x1005000');
   });
 
+  test('an unmap of large and small pages is one invalidation for each size', () => {
+    const host = new Host(STRICT);
+    const mapping = map(host, 2 * MiB + 16 * PAGE, DATA);
+    expect(mapping.address).toBe(0xffc0_0000);
+    const domain = host.kernel.device(nic).attached?.did;
+    expect(host.during(() => host.kernel.unmap(nic, mapping))).toEqual([
+      `iotlb 0x${domain}00f2 0xffc00049`,
+      `iotlb 0x${domain}00f2 0xffe00044`,
+    ]);
+  });
+
   test('after tables were freed and used again, walks do not go through the old ones', () => {
     const host = new Host(`${STRICT} intel_iommu=sp_off`);
     const mapping = map(host, 2 * MiB);
@@ -150,6 +163,52 @@ describe('lazy', () => {
     expect(host.during(() => host.clock.advance(100e6))).toEqual([]);
   });
 
+  test('each CPU has a queue of its own, and the flush of one serves the others', () => {
+    const host = new Host(LAZY, { cpus: 2 });
+    const mappings = Array.from({ length: 301 }, () => map(host));
+    const unmapOn = (cpu: number, from: number, to: number) =>
+      host.during(() => {
+        for (const one of mappings.slice(from, to)) host.kernel.unmap(nic, one, cpu);
+      }).length;
+    expect(unmapOn(0, 0, 45)).toBe(0);
+    expect(unmapOn(1, 45, 300)).toBe(0);
+    expect(unmapOn(1, 300, 301)).toBe(1);
+    // The flush covered what waits on CPU 0; its next unmap frees that, and the address is the last one freed.
+    expect(unmapOn(0, 300, 300)).toBe(0);
+    host.kernel.unmap(nic, map(host), 0);
+    expect(map(host).address).toBe(mappings[44].address);
+  });
+
+  test('a flush because of a full queue leaves the timer running', () => {
+    const host = new Host(LAZY);
+    const mappings = Array.from({ length: 256 }, () => map(host));
+    host.kernel.unmap(nic, mappings[0]);
+    host.clock.advance(6e6);
+    for (const one of mappings.slice(1)) host.kernel.unmap(nic, one);
+    expect(host.during(() => host.clock.advance(4e6 - 1))).toEqual([]);
+    expect(host.during(() => host.clock.advance(1))).toHaveLength(1);
+  });
+
+  test('tables that an unmap frees are not used again before the flush, and the unmap does not wait', () => {
+    const host = new Host(`${LAZY} intel_iommu=sp_off`);
+    const mapping = map(host, 2 * MiB);
+    host.dma(NIC, 'write', mapping.address);
+    expect(host.during(() => host.kernel.unmap(nic, mapping))).toEqual([]);
+    const other = map(host, 2 * MiB, DATA + 4 * MiB);
+    // The unit still walks the old table, by its paging-structure cache, and finds what it held.
+    expect(host.dma(NIC, 'write', mapping.address + PAGE)).toBe('0x1001000');
+    expect(host.dma(NIC, 'write', other.address)).toBe(`0x${(DATA + 4 * MiB).toString(16)}`);
+    host.clock.advance(10e6);
+    expect(host.dma(NIC, 'write', mapping.address + PAGE)).toBe('fault 0x05');
+  });
+
+  test('a domain without devices is not flushed', () => {
+    const host = new Host(LAZY);
+    host.kernel.unmap(nic, map(host));
+    host.kernel.claim(nic);
+    expect(host.during(() => host.clock.advance(10e6))).toEqual([]);
+  });
+
   test('a thousand buffers used one after another cost about four flushes, in strict mode a thousand', () => {
     const cost = (line: string) => {
       const host = new Host(line);
@@ -166,6 +225,85 @@ describe('lazy', () => {
     expect(cost('intel_iommu=on iommu=pt')).toBe(0);
     expect(cost('')).toBe(0);
   });
+});
+
+describe('a list of pieces', () => {
+  const pieces = [
+    { physical: DATA + 0x800, bytes: 0x800 },
+    { physical: DATA + 8 * PAGE, bytes: 2 * PAGE },
+    { physical: DATA + 3 * PAGE, bytes: 0x200 },
+  ];
+
+  test('is one range for the device where addresses are translated', () => {
+    const host = new Host(STRICT);
+    const mappings = host.kernel.mapList(nic, pieces, 'both');
+    expect(mappings.map(({ address, bytes }) => [address, bytes])).toEqual([[0xffff_c800, 0x800 + 0x2200]]);
+    expect([0, 0x800, 0x1800, 0x2800].map((at) => host.dma(NIC, 'read', 0xffff_c800 + at))).toEqual([
+      '0x1000800',
+      '0x1008000',
+      '0x1009000',
+      '0x1003000',
+    ]);
+    expect(host.during(() => host.kernel.unmap(nic, mappings[0]))).toHaveLength(1);
+  });
+
+  test('stays a list where they are not', () => {
+    const host = new Host('intel_iommu=on iommu=pt');
+    expect(host.kernel.mapList(nic, pieces, 'both').map(({ address }) => address)).toEqual(
+      pieces.map(({ physical }) => physical),
+    );
+  });
+
+  test('cannot have a piece that ends within a page before the last', () => {
+    const host = new Host(STRICT);
+    expect(() => host.kernel.mapList(nic, [pieces[2], pieces[0]], 'both')).toThrow(RangeError);
+  });
+});
+
+describe('addresses above 4 GiB', () => {
+  /** Map 1 GiB buffers until none fits below 4 GiB. The memory behind them does not matter here. */
+  const fill = (version: KernelVersion) => {
+    const host = new Host(LAZY, { build: { ...defaultBuild, version } });
+    host.kernel.bindDriver(nic, 'ixgbe');
+    const buffers = Array.from({ length: 4 }, () => map(host, 1024 * MiB, 0));
+    return { host, buffers };
+  };
+
+  test('come when none is left below, and Linux says so once', () => {
+    const { host, buffers } = fill('6.12');
+    // The interrupt window takes the uppermost gigabyte, page 0 the lowest.
+    expect(buffers.map(({ address }) => address)).toEqual([
+      0x8000_0000,
+      0x4000_0000,
+      2 ** 39 - 2 ** 30,
+      2 ** 39 - 2 ** 31,
+    ]);
+    expect(host.log.filter((line) => line.includes('DMA addresses'))).toEqual([
+      'ixgbe 0000:03:00.0: Using 39-bit DMA addresses',
+    ]);
+  });
+
+  test('since Linux 6.4 a device that once took one does not go back below 4 GiB; before, it tries each time', () => {
+    const small = (version: KernelVersion) => map(fill(version).host).address;
+    expect(small('6.12')).toBeGreaterThan(2 ** 32);
+    expect(small('6.1')).toBeLessThan(2 ** 32);
+  });
+
+  test('are the first with forcedac', () => {
+    expect(map(new Host(`${LAZY} iommu.forcedac=1`)).address).toBe(2 ** 39 - PAGE);
+  });
+
+  test('are nothing for a device of 32 bits', () => {
+    const functions = [pciFunction(NIC, { dmaMask: 2 ** 32 - 1 })];
+    const host = new Host(`${LAZY} iommu.forcedac=1`, { functions });
+    expect(map(host).address).toBe(0xffff_f000);
+  });
+});
+
+test('addresses in a window of the host bridge are never handed out: they would reach another device', () => {
+  const windows = [{ start: 0xf000_0000, end: 0xfec0_0000 }];
+  const host = new Host(LAZY, { windows });
+  expect(map(host, 32 * MiB).address).toBe(0xee00_0000);
 });
 
 describe('where nothing is translated', () => {

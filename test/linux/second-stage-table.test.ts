@@ -70,11 +70,15 @@ test('a table goes back when an unmap covers all of it, and only then', () => {
   const { table, frames } = build({ largestLeaf: 1 });
   table.map(0, 16 * MiB2, MiB2, READ);
   expect(frames.out.size).toBe(3);
-  expect(table.unmap(0, MiB2 - PAGE)).toBe(false);
-  expect(table.unmap(MiB2 - PAGE, PAGE)).toBe(false);
+  expect(table.unmap(0, MiB2 - PAGE)).toEqual([]);
+  expect(table.unmap(MiB2 - PAGE, PAGE)).toEqual([]);
   expect(frames.out.size).toBe(3);
   table.map(0, 16 * MiB2, MiB2, READ);
-  expect(table.unmap(0, MiB2)).toBe(true);
+  const freed = table.unmap(0, MiB2);
+  expect(freed).toHaveLength(1);
+  // Not before the unit has forgotten it.
+  expect(frames.out.size).toBe(3);
+  table.release(freed);
   expect(frames.out.size).toBe(2);
   expect(table.lookUp(0)).toBeNull();
 });
@@ -107,7 +111,7 @@ test('a domain that maps and unmaps for long does not use more and more memory',
     const iova = (round % 50) * MiB2;
     table.map(iova, 0, MiB2, READ);
     most = Math.max(most, frames.out.size);
-    table.unmap(iova, MiB2);
+    table.release(table.unmap(iova, MiB2));
   }
   expect(most).toBeLessThan(5);
 });
@@ -145,7 +149,7 @@ test('the tables in memory say what was mapped and not unmapped, page by page', 
               return leaf !== null && leaf.level > 1 && model.has(edge);
             });
             if (cutsLarge) continue;
-            table.unmap(iova, count * PAGE);
+            table.release(table.unmap(iova, count * PAGE));
             for (const at of range) model.delete(at);
           } else {
             if (range.some((at) => model.has(at))) continue;

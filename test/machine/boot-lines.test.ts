@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { defaultBuild } from '../../source/linux/policy.ts';
 import { previewBoot } from '../../source/machine/preview.ts';
 import { deviceIdentity } from '../../source/simulation/state.ts';
 import { device, session } from '../support/session.ts';
 
 const devices = ['nic0', 'nvme0', 'gpu0', 'hba1', 'usb0', 'tb0'] as const;
-const builtOn = { intelIommuDefaultOn: true, defaultDomain: 'lazy' } as const;
+const builtOn = { ...defaultBuild, intelIommuDefaultOn: true };
 
 const nothing = devices.map((name) => `${name} off none`);
 const host = (domain: string) => {
@@ -93,7 +94,7 @@ test('what is foretold of a boot line is what that boot does', () => {
   fc.assert(
     fc.property(fc.array(words, { maxLength: 5 }), fc.boolean(), (chosen, intelIommuDefaultOn) => {
       const line = chosen.join(' ');
-      const build = { intelIommuDefaultOn, defaultDomain: 'lazy' } as const;
+      const build = { ...defaultBuild, intelIommuDefaultOn };
       const { simulation } = session(line, { build });
       const preview = previewBoot(line, build);
       expect(preview.translation).toBe(simulation.machine.kernel.policy.translation);

@@ -1,4 +1,5 @@
 /** A Linux host on a bench: its clock in hand, and what it writes to the unit written down. */
+import type { Reserved } from '../../source/linux/iova.ts';
 import { Kernel } from '../../source/linux/kernel.ts';
 import type { PciFunction } from '../../source/linux/pci.ts';
 import type { KernelBuild } from '../../source/linux/policy.ts';
@@ -85,6 +86,8 @@ export type HostOptions = {
   readonly unit?: UnitDescription;
   readonly build?: KernelBuild;
   readonly functions?: readonly PciFunction[];
+  readonly windows?: readonly Reserved[];
+  readonly cpus?: number;
 };
 
 export class Host {
@@ -95,7 +98,8 @@ export class Host {
   /** GCMD writes and descriptors since boot, in order. */
   readonly written: Written[];
 
-  constructor(line: string, { unit = presets.skylake, build = defaultBuild, functions }: HostOptions = {}) {
+  constructor(line: string, options: HostOptions = {}) {
+    const { unit = presets.skylake, build = defaultBuild, functions, windows = [], cpus } = options;
     this.unit = new Iommu(this.memory, unit, (_, vector) => {
       this.clock.after(FAULT_DELAY_NS, () => this.kernel.interrupt(vector));
     });
@@ -105,13 +109,14 @@ export class Host {
         memory: this.memory,
         unit: this.unit,
         functions: functions ?? hostFunctions,
+        windows,
         unitBase: 0xfed9_1000,
         tableZone: [MiB, DATA],
         dataZone: [DATA, 0x0e00_0000],
       },
       line,
       this.clock,
-      { build },
+      { build, cpus },
     );
   }
 
