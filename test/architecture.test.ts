@@ -13,6 +13,7 @@ const layers = [
   { name: 'machine', deterministic: true }, //    devices and memory
   { name: 'simulation', deterministic: true }, // time
   { name: 'commands', deterministic: true }, //   the only way to change anything
+  { name: 'oracle', deterministic: false }, //    QEMU, as another unit to run the same cases on
   { name: 'sources', deterministic: false }, //   where the shown states come from
   { name: 'output', deterministic: false }, //    ways out without a screen
   { name: 'ui', deterministic: false }, //        the screen
@@ -25,7 +26,7 @@ const reserved: Record<string, string[]> = {
   ink: ['ui'],
   'ink-table': ['ui'],
   react: ['ui'],
-  execa: ['sources'],
+  execa: ['oracle', 'sources'],
   commander: ['cli'],
 };
 
@@ -53,7 +54,7 @@ test.each([
   ['source/ui/app.tsx', "import '../../test/support/keys.ts';", 'ui may not import test'],
   ['source/new/idea.ts', 'export {};', 'source/new is missing in the table of layers'],
   ['source/output/svg.ts', "import { Text } from 'ink';", 'only ui may import ink'],
-  ['source/ui/app.tsx', "import { execa } from 'execa';", 'only sources may import execa'],
+  ['source/ui/app.tsx', "import { execa } from 'execa';", 'only oracle and sources may import execa'],
   ['source/ui/row.tsx', "import { jsx } from 'react/jsx-runtime';", 'allowed'],
   ['source/output/row.ts', "import 'react/jsx-runtime';", 'only ui may import react'],
   ['source/machine/disk.ts', "import type { Stats } from 'node:fs';", 'machine may not import node:fs'],

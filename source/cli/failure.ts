@@ -1,6 +1,8 @@
 /** What is said when something went wrong, and the exit code it gives. */
 import { CommanderError } from 'commander';
-import { MalformedCase, UnsupportedCase } from '../conformance/index.ts';
+import { printableLines } from '../commands/printable.ts';
+import { MalformedCase } from '../conformance/index.ts';
+import { QemuError } from '../oracle/program.ts';
 import { DecodeError } from '../output/decode.ts';
 import { BadSetting } from '../parameters/registry.ts';
 import { TraceError } from '../sources/qemu-trace/trace-error.ts';
@@ -8,13 +10,13 @@ import { USAGE_ERROR } from './exit-codes.ts';
 import { UnreadableInput } from './input.ts';
 
 /** Input that is not what it should be: wrong usage, said in one line. */
-const inputErrors = [UnreadableInput, TraceError, DecodeError, MalformedCase, UnsupportedCase, BadSetting];
+const inputErrors = [UnreadableInput, TraceError, DecodeError, MalformedCase, QemuError, BadSetting];
 
 /** Print what went wrong. Returns the exit code. */
 export function fail(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_ERROR;
   if (error instanceof Error && inputErrors.some((kind) => error instanceof kind)) {
-    process.stderr.write(`dmascope: ${error.message}\n`);
+    process.stderr.write(`dmascope: ${printableLines(error.message)}\n`);
     return USAGE_ERROR;
   }
   process.stderr.write(

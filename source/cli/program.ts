@@ -1,7 +1,7 @@
 /** All commands of the command line, and what holds for each of them. */
 import { Command as Program } from 'commander';
 import { unexpected } from '../commands/parse.ts';
-import { printable } from '../commands/printable.ts';
+import { printableLines } from '../commands/printable.ts';
 import { addBoot } from './boot.ts';
 import { addConform } from './conform.ts';
 import { addDashboard } from './dashboard.ts';
@@ -29,6 +29,7 @@ export function buildProgram(): Program {
     .showSuggestionAfterError()
     .enablePositionalOptions()
     .exitOverride()
+    // Words of the command line come back in messages, but never their control characters.
     .configureOutput({
       outputError: (text, write) => write(`dmascope: ${printableLines(text.replace(/^error: /, ''))}`),
     });
@@ -49,6 +50,3 @@ export function checkCommandWord(program: Program, word: string | undefined): vo
   if (word === undefined || word.startsWith('-') || commands.includes(word)) return;
   program.error(unexpected('a command', word, commands));
 }
-
-/** Words of the command line come back in messages, but never their control characters. */
-const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');

@@ -18,6 +18,9 @@ export const printable = (text: string): string =>
     return code.length <= 2 ? `\\x${code.padStart(2, '0')}` : `\\u${code.padStart(4, '0')}`;
   });
 
+/** Likewise, but lines stay lines. */
+export const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');
+
 const LONGEST = 80;
 
 /** What came, in quotation marks, printable and not too long; `empty` where nothing came. */

@@ -25,17 +25,6 @@ export class MalformedCase extends Error {
   }
 }
 
-/** The case is well formed, but asks for what the simulated unit cannot do yet. */
-export class UnsupportedCase extends Error {
-  override readonly name = 'UnsupportedCase';
-  readonly place: Place;
-
-  constructor(place: Place, what: string) {
-    super(`${placeText(place)}: ${what} is not supported yet`);
-    this.place = place;
-  }
-}
-
 const LONGEST = 60;
 
 /** A value that was found, short enough for a message. */

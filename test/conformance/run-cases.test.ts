@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 import { compare, differenceText, expectationsOf } from '../../source/conformance/compare.ts';
-import { UnsupportedCase } from '../../source/conformance/errors.ts';
 import { readCases } from '../../source/conformance/read-cases.ts';
 import { runCases } from '../../source/conformance/run-cases.ts';
 import { unitDescription } from '../../source/conformance/unit.ts';
@@ -121,22 +120,6 @@ test('the queue wraps at its end', () => {
     { op: 'qi', status: '0xabcd', iqh: '0x920', fsts: '0x0' },
     { op: 'rdreg', reg: 'IQT', val: '0x920' },
   ]);
-});
-
-const scalable = { 'x-scalable-mode': 'on' };
-
-test.each([
-  [{ scalable: true, steps: [] }, scalable, 'group "g", case "c": scalable mode is not supported yet'],
-  [{ rtaddr: '0x100400', steps: [] }, scalable, 'scalable mode is not supported yet'],
-  [
-    { steps: [['enable'], ['qi256', []]] },
-    scalable,
-    'step 2: a queue of 256-bit descriptors (qi256) is not supported yet',
-  ],
-  [{ steps: [['reg', 'RTADDR', '0x100400']] }, scalable, 'step 1: scalable mode is not supported yet'],
-])('%j is refused rather than answered wrongly', (entry, iommu, message) => {
-  expect(() => run(entry, iommu)).toThrow(UnsupportedCase);
-  expect(() => run(entry, iommu)).toThrow(message);
 });
 
 test('differences are listed by group, case, step and field', () => {

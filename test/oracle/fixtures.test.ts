@@ -1,15 +1,29 @@
 import { describe, expect } from 'vitest';
 import { compare, differenceText, expectationsOf } from '../../source/conformance/compare.ts';
+import { compareWithQemu } from '../../source/oracle/compare-with-qemu.ts';
 import { DEPARTURES, fixtures } from './fixture-files.ts';
-import { runOnQemu } from './qemu-oracle.ts';
 import { testWithQemu } from './test-with-qemu.ts';
 
-describe('QEMU answers the hand-written cases as they expect', () => {
+describe('QEMU answers the hand-written cases as they expect, but for known departures', () => {
   for (const [name, file] of Object.entries(fixtures)) {
     if (name === DEPARTURES) continue;
-    testWithQemu(`in ${name}`, async () => {
-      const differences = compare(await runOnQemu(file), expectationsOf(file));
-      expect(differences.map(differenceText)).toEqual([]);
-    });
+    const firstStage = file.groups.some(({ unit }) => unit.firstStage);
+    testWithQemu(
+      `in ${name}`,
+      async (program) => {
+        const { theirs, departures, differences } = await compareWithQemu(program, file);
+        const unexpected = compare(theirs, expectationsOf(file)).filter(
+          (found) =>
+            !departures.some(
+              ({ group, case: entry, step }) =>
+                group === found.group && entry === found.case && step <= found.step,
+            ),
+        );
+
+        expect(differences.map(differenceText)).toEqual([]);
+        expect(unexpected.map(differenceText)).toEqual([]);
+      },
+      { firstStage },
+    );
   }
 });

@@ -1,5 +1,5 @@
 /** Departures in what becomes of requests. */
-import type { UnitWords } from '../../../source/conformance/case-file.ts';
+import type { UnitWords } from '../../conformance/case-file.ts';
 import { contextWord, faultOf, leafOf, type Request } from '../situation.ts';
 import { type Departure, isDma } from './departure.ts';
 
@@ -43,6 +43,7 @@ export const translationDepartures: readonly Departure[] = [
   {
     name: 'permission of a cached translation',
     why: 'QEMU drops a write to a page that it has cached as read-only, or the reverse, and records no fault; the specification has 5 or 6.',
+    apart: true,
     explains: (situation) =>
       isDma(situation) &&
       situation.requests.some((request, index) => {
@@ -53,12 +54,14 @@ export const translationDepartures: readonly Departure[] = [
   {
     name: 'large page over the interrupt range',
     why: 'QEMU refuses every address of a large page that contains 0xfeex_xxxx (0xe), not only those in there.',
+    apart: true,
     explains: (situation) =>
       isDma(situation) && situation.requests.some((request) => !request.blocked && coversInterrupts(request)),
   },
   {
     name: 'interrupt range on a unit able of scalable mode',
     why: 'On a unit with scalable mode QEMU answers 0x87 in legacy mode, too, where the specification has 0xe.',
+    apart: false,
     explains: ({ unit, ours, theirs }) =>
       isAbleOfScalableMode(unit) &&
       'fault' in ours &&
@@ -69,6 +72,7 @@ export const translationDepartures: readonly Departure[] = [
   {
     name: 'snoop bit on a unit able of scalable mode',
     why: 'On such a unit QEMU ignores bit 11 of a page entry, although it has no snoop control; the specification has c.',
+    apart: true,
     explains: (situation) =>
       isDma(situation) &&
       isAbleOfScalableMode(situation.unit) &&
@@ -79,6 +83,7 @@ export const translationDepartures: readonly Departure[] = [
   {
     name: 'pass-through beyond the width',
     why: 'QEMU lets a pass-through device use any address; the specification refuses those above the width (4).',
+    apart: true,
     explains: (situation) =>
       isDma(situation) &&
       situation.requests.some((request) => faultOf(request) === 0x4 && typeOf(request) === PASS_THROUGH),
@@ -86,6 +91,7 @@ export const translationDepartures: readonly Departure[] = [
   {
     name: 'address width of a pass-through entry',
     why: 'QEMU accepts any width that it has; the specification wants the largest (3).',
+    apart: true,
     explains: (situation) =>
       isDma(situation) &&
       situation.requests.some((request) => faultOf(request) === 0x3 && typeOf(request) === PASS_THROUGH),
@@ -93,12 +99,14 @@ export const translationDepartures: readonly Departure[] = [
   {
     name: 'table mode that the unit lacks',
     why: 'QEMU takes every mode in RTADDR that it does not have for legacy; the specification has 0x30.',
+    apart: true,
     explains: (situation) =>
       isDma(situation) && situation.requests.some((request) => faultOf(request) === 0x30),
   },
   {
     name: 'FPD with reserved bits in the context entry',
     why: 'QEMU records 0xb although FPD is set; by the specification the fault is qualified.',
+    apart: true,
     explains: (situation) =>
       isDma(situation) &&
       situation.requests.some((request) => faultOf(request) === 0xb && (contextWord(request) & FPD) !== 0),
@@ -106,6 +114,7 @@ export const translationDepartures: readonly Departure[] = [
   {
     name: 'bit 62 of a paging entry',
     why: 'QEMU takes bit 62 (TM) for reserved unless device TLBs are on; newer revisions ignore it.',
+    apart: true,
     explains: (situation) =>
       isDma(situation) &&
       [...situation.earlier, ...situation.requests].some(({ steps }) =>

@@ -1,5 +1,5 @@
 /** Departures in what the invalidation queue does with its descriptors. */
-import { runCase } from '../../../source/conformance/run-cases.ts';
+import { runCase } from '../../conformance/run-cases.ts';
 import { descriptorAt, type Situation } from '../situation.ts';
 import { type Departure, status } from './departure.ts';
 
@@ -39,6 +39,7 @@ export const queueDepartures: readonly Departure[] = [
   {
     name: 'queue after clearing IQE',
     why: 'When software clears IQE, QEMU fetches again only with the next write of the tail; the specification has it go on at once.',
+    apart: true,
     explains: (situation) => {
       const { ours, theirs, entry, at } = situation;
       if (!clearedQueueError(situation)) return false;
@@ -50,6 +51,7 @@ export const queueDepartures: readonly Departure[] = [
   {
     name: 'wait that asks for nothing',
     why: 'QEMU stops at a wait with neither IF nor SW set; the specification allows it, as a fence.',
+    apart: true,
     explains: (situation) => {
       const [lo] = culprit(situation, 'theirs') ?? [0n];
       return (lo & 0xfn) === 5n && (lo & 0x30n) === 0n;
@@ -58,6 +60,7 @@ export const queueDepartures: readonly Departure[] = [
   {
     name: 'status write outside memory',
     why: 'QEMU stops the queue when the status of a wait cannot be written; the write is posted, so nothing can notice.',
+    apart: true,
     explains: (situation) => {
       const [lo, hi] = culprit(situation, 'theirs') ?? [0n, 0n];
       return (lo & 0xfn) === 5n && (lo & 0x20n) !== 0n && hi >= MEMORY_END;
@@ -65,7 +68,9 @@ export const queueDepartures: readonly Departure[] = [
   },
   {
     name: 'reserved bits of an interrupt-entry descriptor',
-    why: 'QEMU does not look at them.',
+    why: 'QEMU before 10 does not look at them.',
+    mendedIn: 10,
+    apart: true,
     explains: (situation) => {
       const [lo] = culprit(situation, 'ours') ?? [0n];
       return (lo & 0xfn) === 4n;
@@ -74,6 +79,7 @@ export const queueDepartures: readonly Departure[] = [
   {
     name: 'descriptors of absent features',
     why: 'QEMU accepts device-TLB and PASID descriptors on a unit with neither; the specification stops the queue (IQEI 3).',
+    apart: true,
     explains: (situation) => {
       const [lo] = culprit(situation, 'ours') ?? [0n];
       return [3n, 6n, 7n].includes(lo & 0xfn);

@@ -1,13 +1,9 @@
 /** One step of a case that two units answer differently, with all that may say why. */
-import {
-  type Case,
-  QUEUE_ADDRESS,
-  QUEUE_ENTRIES,
-  type UnitWords,
-} from '../../source/conformance/case-file.ts';
-import type { ObservedRequest } from '../../source/conformance/dma-engine.ts';
-import type { StepResult } from '../../source/conformance/results.ts';
-import type { Step as WalkStep } from '../../source/vtd/step.ts';
+import { type Case, QUEUE_ADDRESS, QUEUE_ENTRIES, type UnitWords } from '../conformance/case-file.ts';
+import type { FieldDifference } from '../conformance/compare.ts';
+import type { ObservedRequest } from '../conformance/dma-engine.ts';
+import type { StepResult } from '../conformance/results.ts';
+import type { Step as WalkStep } from '../vtd/step.ts';
 
 export type Request = ObservedRequest & { readonly device: number };
 
@@ -18,6 +14,8 @@ export type Situation = {
   readonly at: number;
   readonly ours: StepResult;
   readonly theirs: StepResult;
+  /** In which fields the answers differ. */
+  readonly fields: readonly FieldDifference[];
   /** How the simulated unit decided the requests of this step, and those before it in the case. */
   readonly requests: readonly Request[];
   readonly earlier: readonly Request[];

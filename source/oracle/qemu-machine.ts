@@ -3,9 +3,9 @@
  * switch, whose test registers write or invert memory at once, and an HD audio controller, which reads a word when
  * it fetches a command. The two share a conventional PCI bridge and therefore its requester id.
  */
-import type { Transfer, UnitWords } from '../../source/conformance/case-file.ts';
-import { devices } from '../../source/conformance/case-file.ts';
-import { knowsFirstStage } from './availability.ts';
+import type { Transfer, UnitWords } from '../conformance/case-file.ts';
+import { devices } from '../conformance/case-file.ts';
+import { QemuError, type QemuProgram } from './program.ts';
 
 type Engines = {
   readonly slot: number;
@@ -31,6 +31,16 @@ const engines: ReadonlyMap<number, Engines> = new Map(
   }),
 );
 
+/**
+ * What a unit asks of QEMU beyond what every version has.
+ *
+ * @throws QemuError if this one lacks it
+ */
+export function requireFeatures(program: QemuProgram, unit: UnitWords): void {
+  if (!unit.firstStage || program.firstStage) return;
+  throw new QemuError(`x-flts=on needs QEMU 10.0 or newer, and ${program.path} is ${program.version}`);
+}
+
 export function machineArguments(unit: UnitWords): string[] {
   const on = (word: string, isOn: boolean) => `,${word}=${isOn ? 'on' : 'off'}`;
   const iommu =
@@ -38,8 +48,8 @@ export function machineArguments(unit: UnitWords): string[] {
     on('caching-mode', unit.cachingMode) +
     on('pt', unit.passThrough) +
     on('x-scalable-mode', unit.scalableMode) +
-    // In legacy mode the word only shows in CAP and ECAP.
-    (unit.firstStage && knowsFirstStage() ? ',x-flts=on' : '');
+    // Older ones do not know the word.
+    (unit.firstStage ? ',x-flts=on' : '');
   const parts = [
     iommu,
     'pci-bridge,id=b5,chassis_nr=5,shpc=off,addr=05.0',

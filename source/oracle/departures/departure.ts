@@ -5,6 +5,10 @@ export type Departure = {
   readonly name: string;
   /** What QEMU does, and what the specification says. */
   readonly why: string;
+  /** Whether the units are in different states from then on, rather than tell the same state differently. */
+  readonly apart: boolean;
+  /** The first major version of QEMU that does as the specification says. */
+  readonly mendedIn?: number;
   readonly explains: (situation: Situation) => boolean;
 };
 

@@ -4,19 +4,18 @@
  */
 import {
   type Case,
-  type CaseFile,
   QUEUE_ADDRESS,
   QUEUE_ENTRIES,
   STATUS_ADDRESS,
   type UnitWords,
   zeroedRanges,
-} from '../../source/conformance/case-file.ts';
-import { answers, type Operation } from '../../source/conformance/operation.ts';
-import type { Results, StepResult } from '../../source/conformance/results.ts';
-import { runCase } from '../../source/conformance/run-cases.ts';
-import { Software } from '../../source/conformance/software.ts';
-import { Offset } from '../../source/vtd/registers.ts';
-import { dmaLines, machineArguments, resetLines, setUpLines } from './qemu-machine.ts';
+} from '../conformance/case-file.ts';
+import { answers, type Operation } from '../conformance/operation.ts';
+import type { StepResult } from '../conformance/results.ts';
+import { Software } from '../conformance/software.ts';
+import { Offset } from '../vtd/registers.ts';
+import type { QemuProgram } from './program.ts';
+import { dmaLines, machineArguments, requireFeatures, resetLines, setUpLines } from './qemu-machine.ts';
 import { Qtest } from './qtest.ts';
 
 const UNIT = 0xfed9_0000;
@@ -36,16 +35,19 @@ export class QemuOracle implements AsyncDisposable {
   private usedQueue = false;
   private dirtyPages: ReadonlySet<number> = new Set();
 
-  constructor(unit: UnitWords) {
-    this.qtest = new Qtest(machineArguments(unit));
+  /** @throws QemuError if this QEMU cannot be that unit */
+  constructor(program: QemuProgram, unit: UnitWords) {
+    requireFeatures(program, unit);
+    this.qtest = new Qtest(program, machineArguments(unit));
   }
 
   /**
    * Run one case.
    *
-   * @param written pages that devices write, by number, as far as known; they are zeroed afterwards
+   * @param written asked afterwards for the pages that devices wrote, by number, so that they can be zeroed
+   * @throws QemuError if QEMU ends or does not answer
    */
-  async run(entry: Case, written: ReadonlySet<number>): Promise<StepResult[]> {
+  async run(entry: Case, written: () => ReadonlySet<number>): Promise<StepResult[]> {
     const isFresh = this.isSpoilt || needsFreshUnit(entry);
     if (isFresh) {
       // The machine is reset after the answer, so nothing may follow in the same go.
@@ -63,7 +65,7 @@ export class QemuOracle implements AsyncDisposable {
       ...this.resetLines(),
       ...(isFresh ? operations : operations.map(keepOn)).flatMap(linesOf),
     ]);
-    this.dirtyPages = new Set([...written, ...operations.flatMap(pagesOf)]);
+    this.dirtyPages = new Set([...written(), ...operations.flatMap(pagesOf)]);
     this.usedQueue = entry.steps.some(({ op }) => op === 'qi' || op === 'qi256');
     this.isSpoilt = entry.steps.some(({ op }) => op === 'qi256') || leavesTraces(entry);
     let from = 0;
@@ -91,20 +93,6 @@ export class QemuOracle implements AsyncDisposable {
       ...outside.map((page) => zero(page * PAGE, PAGE)),
     ];
   }
-}
-
-/** Run a whole file on QEMU, one process a group. */
-export async function runOnQemu(file: CaseFile): Promise<Results> {
-  const groups = [];
-  for (const { name, unit, cases } of file.groups) {
-    await using oracle = new QemuOracle(unit);
-    const results = [];
-    for (const entry of cases) {
-      results.push({ name: entry.name, steps: await oracle.run(entry, runCase(unit, entry).written) });
-    }
-    groups.push({ name, results });
-  }
-  return { groups };
 }
 
 /**

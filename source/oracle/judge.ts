@@ -1,0 +1,54 @@
+/** Says what two units make of a case: the same, something known, or a difference. */
+import type { Case, UnitWords } from '../conformance/case-file.ts';
+import { differencesOf, type FieldDifference } from '../conformance/compare.ts';
+import type { StepResult } from '../conformance/results.ts';
+import { runCase } from '../conformance/run-cases.ts';
+import type { Departure } from './departures/departure.ts';
+import { knownDepartures } from './known-departures.ts';
+import type { Request, Situation } from './situation.ts';
+
+export type Judgement = {
+  /** What is known of the steps that differ, by index of the step. */
+  readonly departures: readonly { readonly at: number; readonly name: string }[];
+  /** The first step that differs for no known reason. */
+  readonly difference: { readonly at: number; readonly fields: readonly FieldDifference[] } | null;
+};
+
+/**
+ * Compare two answers to a case. What follows a step in which the units came apart may follow from it, so the
+ * comparison ends there; after one that they only told differently it goes on.
+ */
+export function judge(
+  unit: UnitWords,
+  entry: Case,
+  ours: readonly StepResult[],
+  theirs: readonly StepResult[],
+  table: readonly Departure[] = knownDepartures,
+): Judgement {
+  const departures: { at: number; name: string }[] = [];
+  let seen: readonly (readonly Request[])[] | null = null;
+  for (let at = 0; at < ours.length; at++) {
+    const fields = differencesOf(ours[at], theirs[at]);
+    if (fields.length === 0) continue;
+    seen ??= requestsOf(unit, entry);
+    const situation: Situation = {
+      ...{ unit, entry, at, ours: ours[at], theirs: theirs[at], fields },
+      requests: seen[at],
+      earlier: seen.slice(0, at).flat(),
+    };
+    const known = table.find(({ explains }) => explains(situation));
+    if (known === undefined) return { departures, difference: { at, fields } };
+    departures.push({ at, name: known.name });
+    if (known.apart) break;
+  }
+  return { departures, difference: null };
+}
+
+/** How the simulated unit decides the requests of each step. */
+function requestsOf(unit: UnitWords, entry: Case): Request[][] {
+  const { requests } = runCase(unit, entry, { observe: true });
+  return entry.steps.map((step, index) => {
+    const device = step.op === 'dma' ? step.device : 0;
+    return requests[index].map((request) => ({ ...request, device }));
+  });
+}
