@@ -84,6 +84,10 @@ export function explainStep(step: Step, request: Request): Explained {
   }
 }
 
+/** How caching mode keeps an entry that lets nothing pass. */
+const cachedAs = ({ clause }: Step): string =>
+  clause.includes('malformed') ? 'cached as malformed' : 'cached as not present';
+
 /** The step in the terms of Intel's manuals, with the index of the entry that was read. */
 export function stepIndex({ address }: Step): number {
   return address === null ? 0 : (address % 4096) / 8;
@@ -141,6 +145,17 @@ function contextCache(step: Step, { device, bdf }: Request): Explained {
       meaning: contextText(step.words),
       layout: contextEntry,
       why: `The unit still knows the context entry of ${bdf}, so it reads neither root table nor context table: ${contextText(step.words)}.`,
+    };
+  }
+  if (step.verdict === 'blocked') {
+    return {
+      ...nothing,
+      label,
+      value: 'hit',
+      meaning: cachedAs(step),
+      layout: contextEntry,
+      culprit: culprits[step.fault] ?? '',
+      why: `The unit has caching mode (CAP.CM is 1) and still knows the context entry of ${bdf}: ${cachedAs(step)}. Until software invalidates it, the tables in memory do not matter. The request ends here with fault ${codeText(step.fault)}.`,
     };
   }
   return {
@@ -211,6 +226,14 @@ function iotlb(step: Step): Explained {
       ...shared,
       meaning: `${page} page, to ${frame(step.address ?? 0)}`,
       why: `The translation of this ${page} page is cached for domain ${did}. No table is read; if the page was unmapped a moment ago and not yet invalidated, the device still gets it.`,
+    };
+  }
+  if (step.verdict === 'blocked') {
+    return {
+      ...shared,
+      value: 'hit',
+      meaning: cachedAs(step),
+      why: `The unit has caching mode (CAP.CM is 1) and knows of domain ${did} that this page was ${cachedAs(step)}. Until software invalidates it, the tables in memory do not matter. The request ends here with fault ${codeText(step.fault)}.`,
     };
   }
   const isDenied = step.clause.includes('permission');

@@ -1,9 +1,16 @@
-/** The context cache: context entries by source id, with their domain id for domain-selective flushes. */
+/**
+ * The context cache: context entries by source id, with their domain id for domain-selective flushes. A unit in caching
+ * mode keeps entries that are not present or malformed as well, with the fault they raise; those belong to domain 0,
+ * which that mode reserves (VT-d chapter 6.1).
+ */
+export const ABSENT_DOMAIN = 0;
 
 export class ContextCache {
   readonly capacity: number;
   /** The cached context entry of a place, as four 32-bit words. */
   readonly words: Int32Array;
+  /** The fault that a kept entry raises, or 0. */
+  readonly faults: Int32Array;
   private readonly sourceIds: Int32Array;
   private readonly used: Float64Array;
   private readonly placeOf = new Int16Array(0x10000).fill(-1);
@@ -13,6 +20,7 @@ export class ContextCache {
   constructor(capacity: number) {
     this.capacity = capacity;
     this.words = new Int32Array(4 * capacity);
+    this.faults = new Int32Array(capacity);
     this.sourceIds = new Int32Array(capacity).fill(-1);
     this.used = new Float64Array(capacity);
   }
@@ -27,7 +35,7 @@ export class ContextCache {
   }
 
   /** Keep a context entry, in place of the least recently used one if full. Returns its place. */
-  fill(sourceId: number, w0: number, w1: number, w2: number, w3: number): number {
+  fill(sourceId: number, w0: number, w1: number, w2: number, w3: number, fault = 0): number {
     let place = this.placeOf[sourceId];
     if (place < 0) {
       place = 0;
@@ -36,6 +44,7 @@ export class ContextCache {
     }
     this.sourceIds[place] = sourceId;
     this.placeOf[sourceId] = place;
+    this.faults[place] = fault;
     this.words[4 * place] = w0;
     this.words[4 * place + 1] = w1;
     this.words[4 * place + 2] = w2;
@@ -50,7 +59,8 @@ export class ContextCache {
 
   dropDomain(did: number): void {
     for (let place = 0; place < this.capacity; place++) {
-      if (((this.words[4 * place + 2] >>> 8) & 0xffff) === did) this.drop(place);
+      const own = this.faults[place] === 0 ? (this.words[4 * place + 2] >>> 8) & 0xffff : ABSENT_DOMAIN;
+      if (own === did) this.drop(place);
     }
   }
 

@@ -134,7 +134,7 @@ export class Invalidator {
   /** PASID-cache invalidation of the entries of a PASID in a domain. */
   pasidCachePasid(did: number, pasid: number): void {
     this.counts.pasid_cache++;
-    this.translator.pasidCache.dropDomain(did, pasid);
+    this.translator.pasidCache.dropPasid(did, pasid, this.translator.uncertain.absentPasidInEveryDomain);
     this.tell({ ...none, kind: 'pasid cache', granularity: 'pasid', did, pasid });
   }
 

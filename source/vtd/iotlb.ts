@@ -4,6 +4,8 @@
  * An entry is tagged by domain id and page address, not by the table it came from (VT-d chapter 6.2): two devices
  * with the same domain id share entries, whatever their tables say. First-stage and nested translations are tagged
  * by PASID as well; see `space.ts`.
+ *
+ * A unit in caching mode keeps second-stage entries that are not present or malformed here as well: VT-d chapter 6.1.
  */
 import { join } from './bits.ts';
 import { belongsTo, isNested, pasidOf, SECOND_STAGE } from './space.ts';
@@ -11,6 +13,10 @@ import { TagStore } from './tag-store.ts';
 
 /** Size classes: the level of the leaf, 1 for 4 KiB, 2 for 2 MiB, 3 for 1 GiB. */
 const CLASSES = [1, 2, 3] as const;
+
+/** How an entry that translates nothing is kept, beside permissions that are all 0. */
+export const ABSENT = 1 << 6;
+export const MALFORMED = 1 << 7;
 
 export type IotlbShape = { readonly sets: number; readonly ways: number };
 
@@ -87,6 +93,16 @@ export class Iotlb {
     this.frameHi[at] = frameHi;
     this.frameLo[at] = frameLo | permissions;
     this.live[level] = 1;
+  }
+
+  /** Keep that an entry of a level translates nothing, for as much of its reach as one place covers. */
+  fillAbsent(did: number, hi: number, lo: number, level: number, how: number): void {
+    this.fill(did, hi, lo, Math.min(level, 3), 0, 0, how, SECOND_STAGE);
+  }
+
+  /** ABSENT or MALFORMED, or 0 for an entry that translates. */
+  absenceOf(at: number): number {
+    return this.frameLo[at] & (ABSENT | MALFORMED);
   }
 
   clear(): void {

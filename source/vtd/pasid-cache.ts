@@ -1,7 +1,9 @@
 /**
  * The PASID cache: PASID table entries by source id and PASID, with their domain id for domain-selective
- * flushes. An entry stands for the directory entry above it as well.
+ * flushes. An entry stands for the directory entry above it as well. A unit in caching mode keeps what is not present or
+ * malformed as well, with the fault it raises, for domain 0.
  */
+import { ABSENT_DOMAIN } from './context-cache.ts';
 import { TagStore } from './tag-store.ts';
 
 export type PasidCacheShape = { readonly sets: number; readonly ways: number };
@@ -10,6 +12,8 @@ export type PasidCacheShape = { readonly sets: number; readonly ways: number };
 export const PASID_WORDS = 8;
 /** The word that keeps FPD of directory entry and table entry together. */
 export const PASID_FPD = 6;
+/** The word that keeps the fault of an entry that is not present or malformed, or 0. */
+export const PASID_FAULT = 7;
 
 export class PasidCache {
   readonly store: TagStore;
@@ -34,11 +38,28 @@ export class PasidCache {
     this.store.clear();
   }
 
-  /** Drop the entries of a domain, or those of one PASID in it. */
-  dropDomain(did: number, pasid = -1): void {
+  /** Drop the entries of a domain. */
+  dropDomain(did: number): void {
     for (let at = 0; at < this.store.size; at++) {
-      if (!this.store.occupied(at) || (this.words[PASID_WORDS * at + 2] & 0xffff) !== did) continue;
-      if (pasid < 0 || this.store.tagB[at] === pasid) this.store.drop(at);
+      if (this.store.occupied(at) && this.didOf(at) === did) this.store.drop(at);
     }
+  }
+
+  /**
+   * Drop the entries of one PASID in a domain.
+   *
+   * @param absentInEvery whether entries with a fault, which have no domain of their own, count as of this one
+   */
+  dropPasid(did: number, pasid: number, absentInEvery: boolean): void {
+    for (let at = 0; at < this.store.size; at++) {
+      if (!this.store.occupied(at) || this.store.tagB[at] !== pasid) continue;
+      const isAbsent = this.words[PASID_WORDS * at + PASID_FAULT] !== 0;
+      if (this.didOf(at) === did || (isAbsent && absentInEvery)) this.store.drop(at);
+    }
+  }
+
+  private didOf(at: number): number {
+    const isAbsent = this.words[PASID_WORDS * at + PASID_FAULT] !== 0;
+    return isAbsent ? ABSENT_DOMAIN : this.words[PASID_WORDS * at + 2] & 0xffff;
   }
 }

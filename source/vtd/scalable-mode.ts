@@ -7,7 +7,7 @@ import { Counter, type Counts } from './counters.ts';
 import { Fault } from './fault-reason.ts';
 import { CANONICAL_HI, FirstStageWalker, SUPERVISOR_SHIFT } from './first-stage-walker.ts';
 import { EXECUTE, WRITE } from './paging-entry.ts';
-import { PASID_FPD, PASID_WORDS } from './pasid-cache.ts';
+import { PASID_FAULT, PASID_FPD, PASID_WORDS } from './pasid-cache.ts';
 import { pasidDirectoryEntry } from './pasid-directory-entry.ts';
 import { PageTableType, pasidTableEntry } from './pasid-table-entry.ts';
 import { scalableContextEntry } from './scalable-context-entry.ts';
@@ -185,9 +185,10 @@ export class ScalableMode extends FirstStageWalker {
       this.fpd = context[0] & FPD;
       this.count(mine, ctxt_cache_hit);
       if (!this.probing) this.contextCache.touch(place);
+      const kept = this.contextCache.faults[place];
       if (this.steps !== null)
-        this.note('context cache', 'hit', 'chapter 6.2: the context entry is cached', 0, 0, null, context);
-      return 0;
+        this.noteKept('context cache', kept, kept === Fault.SM_CONTEXT_NOT_PRESENT, context);
+      return kept;
     }
     if (this.steps !== null)
       this.note('context cache', 'miss', 'chapter 6.2: the context entry is not cached');
@@ -232,8 +233,8 @@ export class ScalableMode extends FirstStageWalker {
         Array.from(this.read.subarray(0, CONTEXT_WORDS)),
         fault,
       );
-    if (fault === 0 && !this.probing)
-      this.contextCache.fill(sourceId, context[0], context[1], context[2], context[3]);
+    if ((fault === 0 || this.keepsAbsent) && !this.probing)
+      this.contextCache.fill(sourceId, context[0], context[1], context[2], context[3], fault);
     return fault;
   }
 
@@ -267,17 +268,12 @@ export class ScalableMode extends FirstStageWalker {
       this.fpd |= entry[PASID_FPD];
       this.count(mine, pasid_cache_hit);
       if (!this.probing) this.pasidCache.store.touch(place);
-      if (this.steps !== null)
-        this.note(
-          'PASID cache',
-          'hit',
-          'chapter 6.2: the PASID table entry is cached',
-          0,
-          0,
-          null,
-          entry.subarray(0, PASID_FPD),
-        );
-      return 0;
+      const kept = entry[PASID_FAULT];
+      if (this.steps !== null) {
+        const isAbsent = kept === Fault.DIRECTORY_NOT_PRESENT || kept === Fault.PASID_NOT_PRESENT;
+        this.noteKept('PASID cache', kept, isAbsent, entry.subarray(0, PASID_FPD));
+      }
+      return kept;
     }
     if (this.steps !== null)
       this.note('PASID cache', 'miss', 'chapter 6.2: the PASID table entry is not cached');
@@ -301,7 +297,12 @@ export class ScalableMode extends FirstStageWalker {
     else if (((tableLo & reserved[0]) | (tableHi & reserved[1])) !== 0) fault = Fault.DIRECTORY_RESERVED;
     if (this.steps !== null)
       this.noteEntry('PASID directory entry', directoryHi, directoryAt, [tableLo, tableHi], fault);
-    if (fault !== 0) return fault;
+    if (fault !== 0) {
+      entry.fill(0);
+      entry[PASID_FPD] = tableLo & FPD;
+      this.keepPasidEntry(sourceId, pasid, fault);
+      return fault;
+    }
 
     const entryHi = tableHi & TABLE_HI;
     const entryAt = (tableLo & ~OFFSET) + 64 * (pasid & ((1 << TABLE_BITS) - 1));
@@ -318,8 +319,15 @@ export class ScalableMode extends FirstStageWalker {
     else if (!this.isProgrammed()) fault = Fault.PASID_INVALID;
     if (this.steps !== null)
       this.noteEntry('PASID table entry', entryHi, entryAt, Array.from(this.read), fault);
-    if (fault === 0 && !this.probing) this.pasidCache.fill(sourceId, pasid, entry);
+    this.keepPasidEntry(sourceId, pasid, fault);
     return fault;
+  }
+
+  /** Keep `entry`, and one that raises a fault only in caching mode. */
+  private keepPasidEntry(sourceId: number, pasid: number, fault: number): void {
+    if (this.probing || (fault !== 0 && !this.keepsAbsent)) return;
+    this.entry[PASID_FAULT] = fault;
+    this.pasidCache.fill(sourceId, pasid, this.entry);
   }
 
   /** Whether the unit can do what a PASID table entry asks for. */

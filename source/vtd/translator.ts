@@ -174,9 +174,10 @@ export class Translator extends ScalableMode {
       for (let i = 0; i < 4; i++) context[i] = words[4 * place + i];
       this.count(mine, ctxt_cache_hit);
       if (!this.probing) this.contextCache.touch(place);
+      const kept = this.contextCache.faults[place];
       if (this.steps !== null)
-        this.note('context cache', 'hit', 'chapter 6.2: the context entry is cached', 0, 0, null, context);
-      return 0;
+        this.noteKept('context cache', kept, kept === Fault.CONTEXT_NOT_PRESENT, context);
+      return kept;
     }
     if (this.steps !== null)
       this.note('context cache', 'miss', 'chapter 6.2: the context entry is not cached');
@@ -220,8 +221,8 @@ export class Translator extends ScalableMode {
     context[3] = memory.hi;
     fault = this.contextFault();
     if (this.steps !== null) this.noteContext(fault === 0 ? 'go on' : 'blocked', contextHi, contextAt, fault);
-    if (fault === 0 && !this.probing)
-      this.contextCache.fill(sourceId, context[0], context[1], context[2], context[3]);
+    if ((fault === 0 || this.keepsAbsent) && !this.probing)
+      this.contextCache.fill(sourceId, context[0], context[1], context[2], context[3], fault);
     return fault;
   }
 

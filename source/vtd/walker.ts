@@ -10,7 +10,7 @@ import { ContextCache } from './context-cache.ts';
 import { COUNTERS, Counter, type Counts, newCounts } from './counters.ts';
 import type { FaultLog } from './fault-log.ts';
 import { Fault, isQualified } from './fault-reason.ts';
-import { Iotlb, type IotlbShape } from './iotlb.ts';
+import { ABSENT, Iotlb, type IotlbShape, MALFORMED } from './iotlb.ts';
 import type { Layout } from './layout.ts';
 import type { PhysicalMemory } from './memory.ts';
 import { PagingCache, type PagingCacheShape } from './paging-cache.ts';
@@ -81,6 +81,13 @@ export type Uncertain = {
   readonly iotlbDomainDropsPasids: boolean;
   /** Whether a page-selective IOTLB invalidation drops all nested entries of its domain, or none. */
   readonly iotlbPageDropsNested: boolean;
+  /** Whether a unit with CAP.CM keeps what is not present or malformed, as it may; QEMU's keeps only what it can use. */
+  readonly cachesNotPresent: boolean;
+  /**
+   * Whether a PASID-selective PASID-cache invalidation drops an entry kept as not present whatever its domain, as Linux
+   * relies on, which names the domain that it has just put there; otherwise such an entry belongs to domain 0 alone.
+   */
+  readonly absentPasidInEveryDomain: boolean;
 };
 
 export const defaultUncertain: Uncertain = {
@@ -95,6 +102,8 @@ export const defaultUncertain: Uncertain = {
   contextDomainIsGlobal: true,
   iotlbDomainDropsPasids: true,
   iotlbPageDropsNested: true,
+  cachesNotPresent: true,
+  absentPasidInEveryDomain: true,
 };
 
 /** The fault codes of a second-stage walk, and whether an entry that allows nothing has a code of its own. */
@@ -219,6 +228,8 @@ export class Walker {
   protected leafEntryHi = 0;
   protected leafEntryLo = 0;
 
+  /** Whether what is not present or malformed is kept: caching mode, CAP.CM. */
+  protected readonly keepsAbsent: boolean;
   private readonly faultLog: FaultLog;
   private readonly onFirstFault: () => void;
   /** Counts by requester; a shared row for those nobody asked about. */
@@ -240,6 +251,7 @@ export class Walker {
     this.faultLog = faultLog;
     this.onFirstFault = onFirstFault;
     this.uncertain = { ...defaultUncertain, ...uncertain };
+    this.keepsAbsent = capabilities.cachingMode && this.uncertain.cachesNotPresent;
     this.iotlb = new Iotlb(shape.iotlb);
     this.pagingCache = new PagingCache(shape.pagingCache);
     this.firstStageCache = new PagingCache(shape.pagingCache);
@@ -288,6 +300,10 @@ export class Walker {
     let permissions = honoured;
     let level = top;
 
+    if (this.keepsAbsent && !this.cold) {
+      const fault = this.findAbsent(hi, lo, access, faults);
+      if (fault !== 0) return fault;
+    }
     this.count(mine, ss_nonleaf_lookup);
     for (let cached = this.cold ? top + 1 : 2; cached <= top; cached++) {
       const at = pagingCache.find(cached, did, hi, lo, !this.probing, SECOND_STAGE);
@@ -327,9 +343,8 @@ export class Walker {
       let fault = 0;
       // Permission before reserved bits, so that an empty entry is 5h or 6h and never Ch (QEMU and VirtualBox agree).
       if ((entryLo & access) !== access) {
-        if (faults.absent !== 0 && (entryLo & honoured) === 0) fault = faults.absent;
-        else if ((access & WRITE & ~entryLo) !== 0) fault = faults.noWrite;
-        else fault = (access & READ & ~entryLo) !== 0 ? faults.noRead : faults.noExecute;
+        fault =
+          (entryLo & honoured) === 0 ? absentFault(access, faults) : deniedFault(access, entryLo, faults);
       } else {
         const mask = 2 * (2 * level + (isLeaf ? 1 : 0));
         if (((entryLo & this.pagingReserved[mask]) | (entryHi & this.pagingReserved[mask + 1])) !== 0) {
@@ -342,7 +357,13 @@ export class Walker {
       }
       if (this.steps !== null)
         this.notePaging(fault === 0 ? 'go on' : 'blocked', level, tableHi, entryAt, true, fault);
-      if (fault !== 0) return fault;
+      if (fault !== 0) {
+        if (this.keepsAbsent && !this.probing) {
+          if ((entryLo & honoured) === 0) this.iotlb.fillAbsent(did, hi, lo, level, ABSENT);
+          else if (fault === faults.reserved) this.iotlb.fillAbsent(did, hi, lo, level, MALFORMED);
+        }
+        return fault;
+      }
       if (missing !== 0 && !this.probing) memory.setLowBits(tableHi, entryAt, missing);
       permissions &= entryLo;
       if (isLeaf) {
@@ -359,6 +380,20 @@ export class Walker {
       tableLo = entryLo & ~OFFSET;
       if (!this.probing) pagingCache.fill(level, did, hi, lo, tableHi, tableLo, permissions, SECOND_STAGE);
     }
+  }
+
+  /** In caching mode: whether a second-stage entry for an address is kept as not present or malformed. Its fault, or 0. */
+  private findAbsent(hi: number, lo: number, access: number, faults: SecondStageFaults): number {
+    const at = this.iotlb.find(this.did, hi, lo, SECOND_STAGE);
+    const kept = at < 0 ? 0 : this.iotlb.absenceOf(at);
+    if (kept === 0) return 0;
+    const fault = kept === MALFORMED ? faults.reserved : absentFault(access, faults);
+    if (!this.probing) this.iotlb.store.touch(at);
+    if (this.steps !== null) {
+      const clause = `chapter 6.1: cached as ${kept === MALFORMED ? 'malformed' : 'not present'}, with CAP.CM`;
+      this.note('IOTLB', 'blocked', clause, fault, this.iotlb.levelOf(at), null, [this.did]);
+    }
+    return fault;
   }
 
   /** A second-stage leaf that was read through has to be written through: set its dirty flag. */
@@ -471,6 +506,30 @@ export class Walker {
     });
   }
 
+  /** An entry found in the context or PASID cache; one that is kept with a fault ends the request. */
+  protected noteKept(
+    stage: 'context cache' | 'PASID cache',
+    fault: number,
+    isAbsent: boolean,
+    words: ArrayLike<number>,
+  ): void {
+    const what = stage === 'context cache' ? 'context entry' : 'PASID table entry';
+    if (fault === 0) {
+      this.note(stage, 'hit', `chapter 6.2: the ${what} is cached`, 0, 0, null, words);
+    } else {
+      const how = isAbsent ? 'not present' : 'malformed';
+      this.note(
+        stage,
+        'blocked',
+        `chapter 6.1: the ${what} is cached as ${how}, with CAP.CM`,
+        fault,
+        0,
+        null,
+        words,
+      );
+    }
+  }
+
   protected noteIotlb(verdict: Verdict, level: number, clause: string): void {
     const output = verdict === 'hit' ? join(this.outHi, this.outLo) : null;
     this.note('IOTLB', verdict, clause, 0, level, output, [this.did]);
@@ -487,6 +546,16 @@ export class Walker {
     const words = read ? [this.memory.lo, this.memory.hi] : [];
     this.note('paging entry', verdict, 'chapter 9.8: second-stage paging', fault, level, join(hi, at), words);
   }
+}
+
+/** The fault of a second-stage entry that allows nothing. */
+const absentFault = (access: number, faults: SecondStageFaults): number =>
+  faults.absent !== 0 ? faults.absent : deniedFault(access, 0, faults);
+
+/** The fault of a second-stage entry without a permission that is needed. */
+function deniedFault(access: number, entryLo: number, faults: SecondStageFaults): number {
+  if ((access & WRITE & ~entryLo) !== 0) return faults.noWrite;
+  return (access & READ & ~entryLo) !== 0 ? faults.noRead : faults.noExecute;
 }
 
 /** The index of an address into a table of a level: nine bits from 12 + 9 (level - 1) up. */

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { presets, type UnitDescription } from '../../source/vtd/capabilities.ts';
+import { type PresetName, presets, type UnitDescription } from '../../source/vtd/capabilities.ts';
 import { contextEntry } from '../../source/vtd/context-entry.ts';
 import { faultRecord } from '../../source/vtd/fault-record.ts';
 import * as firstStage from '../../source/vtd/first-stage-entry.ts';
@@ -14,7 +14,15 @@ import { rootEntry } from '../../source/vtd/root-entry.ts';
 import { scalableContextEntry } from '../../source/vtd/scalable-context-entry.ts';
 import { scalableRootEntry } from '../../source/vtd/scalable-root-entry.ts';
 import type { Uncertain } from '../../source/vtd/translator.ts';
-import { type Access, type Answer, type AnyInvalidation, Bench, deviceId, qwords } from '../support/unit.ts';
+import {
+  type Access,
+  type Answer,
+  type AnyInvalidation,
+  Bench,
+  deviceId,
+  qwords,
+  unitWith,
+} from '../support/unit.ts';
 
 /**
  * Each vector is a machine in a state and what it then does. `memory` holds qwords by address; a vector adds to
@@ -40,9 +48,8 @@ type Step =
   | { readonly peek: Record<Hex, Hex> }
   | { readonly srtp: Hex }
   | { readonly te: boolean };
-type Unit =
-  | keyof typeof presets
-  | { readonly cap: Hex; readonly ecap: Hex; readonly hostAddressWidth: number };
+/** A preset, which parameters may follow: `qemu cap.CM=1`; or registers of its own. */
+type Unit = string | { readonly cap: Hex; readonly ecap: Hex; readonly hostAddressWidth: number };
 type Setup = {
   readonly unit: Unit;
   readonly device: string;
@@ -151,7 +158,12 @@ const isScalable = ({ rtaddr }: { rtaddr: Hex }) => ((BigInt(rtaddr) >> 10n) & 3
 const asHex = (qwordsOfRecord: readonly bigint[]) => qwordsOfRecord.map((qword) => qword.toString(16));
 
 function describeUnit(unit: Unit): UnitDescription {
-  if (typeof unit === 'string') return presets[unit];
+  if (typeof unit === 'string') {
+    const [preset, ...words] = unit.split(' ');
+    return words.length === 0
+      ? presets[preset as PresetName]
+      : unitWith(preset as PresetName, words.join(' '));
+  }
   const { cap, ecap, hostAddressWidth } = unit;
   return { name: 'vector', cap: BigInt(cap), ecap: BigInt(ecap), version: 0x10, hostAddressWidth };
 }
