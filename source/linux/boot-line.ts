@@ -86,7 +86,7 @@ const intelOptions: Readonly<Record<string, Option>> = {
     },
   },
   sm_on: {
-    effect: 'uses scalable mode if the unit has it; this one has not',
+    effect: 'uses scalable mode if the unit has it',
     message: 'DMAR: Enable scalable mode if hardware supports',
     apply: (draft) => {
       draft.scalableMode = 'on';

@@ -70,7 +70,7 @@ export class DeviceTable {
 
   attach(record: DeviceRecord, domain: Domain): void {
     if (domain.type !== 'identity' && domain.users++ === 0) domain.did = this.takeDid();
-    this.driver.attach(record.fn.sourceId, domain);
+    this.driver.mode.attach(record.fn.sourceId, domain);
     record.attached = domain;
   }
 
@@ -78,7 +78,7 @@ export class DeviceTable {
   detach(record: DeviceRecord): void {
     if (record.attached === null) return;
     const domain = record.attached;
-    this.driver.detach(record.fn.sourceId, domain.did);
+    this.driver.mode.detach(record.fn.sourceId, domain);
     record.attached = null;
     if (domain.type === 'identity' || --domain.users > 0) return;
     this.didsInUse.delete(domain.did);

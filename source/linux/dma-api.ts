@@ -7,7 +7,7 @@ import type { Domain, PagingDomain } from './domain.ts';
 import { mapRange, unmapRange } from './mapping.ts';
 import { PAGE } from './page-frames.ts';
 import { KernelRefusal } from './refusal.ts';
-import type { UnitDriver } from './unit-driver.ts';
+import type { Invalidates } from './translation-mode.ts';
 import { isSince, type KernelVersion } from './version.ts';
 
 const PERMISSIONS = { toDevice: READ, fromDevice: WRITE, both: READ | WRITE } as const;
@@ -29,14 +29,14 @@ export type Mapping = {
 export type Segment = { readonly physical: number; readonly bytes: number };
 
 export type DmaApiParts = {
-  readonly driver: UnitDriver;
+  readonly driver: Invalidates;
   readonly meter: CpuMeter;
   readonly version: KernelVersion;
   say(text: string): void;
 };
 
 export class DmaApi {
-  private readonly driver: UnitDriver;
+  private readonly driver: Invalidates;
   private readonly meter: CpuMeter;
   private readonly say: (text: string) => void;
   /** Since 6.4 a device that once finds no address below 4 GiB does not look there again. */

@@ -2,17 +2,21 @@
 import type { Iommu } from '../vtd/iommu.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
 import { READ, WRITE } from '../vtd/paging-entry.ts';
+import { adjustedWidth } from './address-width.ts';
 import type { BootSettings } from './boot-line.ts';
 import type { CpuMeter } from './cpu-cost.ts';
 import { type Domain, identityDomain, type PagingDomain } from './domain.ts';
+import { FirstStageTable } from './first-stage-table.ts';
 import { FlushQueue } from './flush-queue.ts';
 import { IovaAllocator, type IovaTuning, type Reserved } from './iova.ts';
 import type { PageFrames } from './page-frames.ts';
+import type { PageTable } from './page-table.ts';
 import type { PciFunction } from './pci.ts';
 import type { DefaultType } from './policy.ts';
 import { KernelRefusal } from './refusal.ts';
 import { SecondStageTable } from './second-stage-table.ts';
 import type { UnitDriver } from './unit-driver.ts';
+import { isSince, type KernelVersion } from './version.ts';
 
 /** MSI window, never handed out as an address. */
 const MSI_WINDOW = { start: 0xfee0_0000, end: 0xfef0_0000 };
@@ -23,6 +27,8 @@ export type FactoryParts = {
   readonly frames: PageFrames;
   readonly driver: UnitDriver;
   readonly settings: BootSettings;
+  readonly isScalable: boolean;
+  readonly version: KernelVersion;
   /** Memory windows of the host bridge: addresses there would reach other devices, not memory. */
   readonly windows: readonly Reserved[];
   readonly iovaTuning: IovaTuning;
@@ -36,14 +42,6 @@ export class DomainFactory {
     this.parts = parts;
   }
 
-  /** The level of the largest pages that the unit and the command line allow: 1, 2 or 3. */
-  get largestLeaf(): number {
-    const { settings, unit } = this.parts;
-    if (!settings.superpages) return 1;
-    const { sslps } = unit.capabilities;
-    return (sslps & 2) !== 0 ? 3 : (sslps & 1) !== 0 ? 2 : 1;
-  }
-
   /** A domain for the DMA API, with what firmware keeps using mapped 1:1 before any device is attached. */
   newDefault(fn: PciFunction, type: DefaultType): Domain {
     if (type === 'identity') {
@@ -51,10 +49,10 @@ export class DomainFactory {
       throw new KernelRefusal('EOPNOTSUPP', 'the unit lacks ECAP.PT, so there is no identity domain');
     }
     const regions = fn.reserved.map(({ start, end }) => ({ start, end: end + 1 }));
-    const { unit, windows, iovaTuning } = this.parts;
-    const aperture = 2 ** unit.capabilities.guestAddressWidth - 1;
-    const iova = new IovaAllocator([...windows, MSI_WINDOW, ...regions], aperture, iovaTuning);
-    const domain = this.newPaging(type, iova, this.largestLeaf);
+    const { windows, iovaTuning } = this.parts;
+    const stage = this.stageOf(type);
+    const iova = new IovaAllocator([...windows, MSI_WINDOW, ...regions], this.aperture(stage), iovaTuning);
+    const domain = this.newPaging(type, stage, iova, this.largestLeaf(stage));
     for (const { start, end } of regions) domain.table.map(start, start, end - start, READ | WRITE);
     if (type === 'DMA-FQ') this.goLazy(domain);
     return domain;
@@ -62,7 +60,8 @@ export class DomainFactory {
 
   /** A domain whose owner chooses the addresses. */
   newUnmanaged(largestLeaf: number): PagingDomain {
-    return this.newPaging('unmanaged', null, Math.min(largestLeaf, this.largestLeaf));
+    const stage = this.stageOf('unmanaged');
+    return this.newPaging('unmanaged', stage, null, Math.min(largestLeaf, this.largestLeaf(stage)));
   }
 
   /** Let a domain collect its invalidations from now on. */
@@ -73,7 +72,7 @@ export class DomainFactory {
       flushDomain: () => {
         // Nobody is left whose translations could be cached.
         if (domain.users === 0) return;
-        driver.flushDomain(domain.did);
+        driver.mode.flushDomain(domain);
         meter.charge('invalidate');
       },
       release: (iova, pages, tables, cpu) => {
@@ -90,18 +89,50 @@ export class DomainFactory {
     domain.table.free();
   }
 
+  /**
+   * Which stage a domain's tables are for: first_level_by_default. Where both are there, the kernel's own domains get
+   * the first and those of VFIO the second. What VFIO gets has changed more than once; since 6.13 it is the first.
+   */
+  private stageOf(type: PagingDomain['type']): PageTable['stage'] {
+    const { isScalable, unit, version } = this.parts;
+    const { firstStage, secondStage } = unit.capabilities;
+    if (!isScalable || !firstStage) return 'second';
+    return secondStage && type === 'unmanaged' && !isSince(version, '6.13') ? 'second' : 'first';
+  }
+
+  /** The level of the largest pages that the unit and the command line allow: 1, 2 or 3. */
+  private largestLeaf(stage: PageTable['stage']): number {
+    const { settings, unit } = this.parts;
+    if (!settings.superpages) return 1;
+    const { sslps, FS1GP } = unit.capabilities;
+    if (stage === 'first') return FS1GP ? 3 : 2;
+    return (sslps & 2) !== 0 ? 3 : (sslps & 1) !== 0 ? 2 : 1;
+  }
+
+  /** The last address of a domain; of a first stage only the lower half, whose addresses are canonical as they are. */
+  private aperture(stage: PageTable['stage']): number {
+    const { guestAddressWidth } = this.parts.unit.capabilities;
+    const width = Math.min(guestAddressWidth, 12 + 9 * this.levels);
+    return 2 ** (stage === 'first' ? width - 1 : width) - 1;
+  }
+
+  private get levels(): number {
+    return adjustedWidth(this.parts.unit.capabilities, this.parts.isScalable) + 2;
+  }
+
   private newPaging(
     type: PagingDomain['type'],
+    stage: PageTable['stage'],
     iova: IovaAllocator | null,
     largestLeaf: number,
   ): PagingDomain {
-    const { unit, memory, frames } = this.parts;
-    const levels = unit.capabilities.largestAw + 2;
+    const { memory, frames } = this.parts;
+    const Table = stage === 'first' ? FirstStageTable : SecondStageTable;
     return {
       type,
       did: 0,
       users: 0,
-      table: new SecondStageTable(memory, frames, levels, largestLeaf),
+      table: new Table(memory, frames, this.levels, largestLeaf),
       iova,
       flushQueue: null,
     };

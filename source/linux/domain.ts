@@ -1,9 +1,9 @@
 /** Address spaces the kernel gives to devices: `drivers/iommu/iommu.c`, IOMMU_DOMAIN_*. */
 import type { FlushQueue } from './flush-queue.ts';
 import type { IovaAllocator } from './iova.ts';
-import type { SecondStageTable } from './second-stage-table.ts';
+import type { PageTable } from './page-table.ts';
 
-/** DMA address = physical address; TT = 10b. One for all devices, with the fixed domain id 1. */
+/** DMA address = physical address: TT = 10b, or PGTT = 100b. One for all devices, with the fixed domain id 1. */
 export type IdentityDomain = { readonly type: 'identity'; readonly did: 1 };
 
 /** Translated by tables: for the kernel's DMA API, or for whoever owns the device. */
@@ -13,7 +13,7 @@ export type PagingDomain = {
   did: number;
   /** Devices attached. */
   users: number;
-  readonly table: SecondStageTable;
+  readonly table: PageTable;
   /** Null where the owner chooses addresses: unmanaged. */
   readonly iova: IovaAllocator | null;
   /** Present in DMA-FQ domains. */

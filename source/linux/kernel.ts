@@ -25,6 +25,7 @@ import {
   defaultTypeFor,
   type KernelBuild,
   type Policy,
+  usesScalableMode,
 } from './policy.ts';
 import { FAULT_VECTOR, UnitDriver } from './unit-driver.ts';
 import { isSince, type KernelVersion } from './version.ts';
@@ -65,6 +66,8 @@ const DATA_STRIDE = 7919;
 export class Kernel {
   readonly settings: BootSettings;
   readonly policy: Policy;
+  /** The unit, if it is used, is in scalable mode. */
+  readonly isScalable: boolean;
   readonly log: KernelLog;
   readonly dataFrames: PageFrames;
   readonly domains: DomainFactory;
@@ -95,7 +98,20 @@ export class Kernel {
     const { version } = build;
     const iovaTuning = { ...iovaTuningOf(version), cpus: options.cpus ?? 1, clock };
     const { windows } = hardware;
-    this.domains = new DomainFactory({ unit, memory, frames, driver, settings, windows, iovaTuning, meter });
+    this.isScalable = usesScalableMode(settings, build, unit.capabilities);
+    const { isScalable } = this;
+    this.domains = new DomainFactory({
+      unit,
+      memory,
+      frames,
+      driver,
+      settings,
+      isScalable,
+      version,
+      windows,
+      iovaTuning,
+      meter,
+    });
     this.dma = new DmaApi({ driver, meter, version, say: (text) => this.say(text) });
 
     logTables(this.log, settings, unit.capabilities, hardware.unitBase, functions);
@@ -196,11 +212,12 @@ export class Kernel {
   private startTranslation(functions: readonly PciFunction[]): void {
     const { log, policy, driver, devices, domains } = this;
     logUnit(log, functions);
-    driver.setRoot();
+    driver.setRoot(this.isScalable);
     const groups = formGroups(functions);
     functions.forEach((fn, index) => {
       const group = groups.get(fn.sourceId) ?? null;
       const record = devices.add(fn, group);
+      driver.mode.probe(fn.sourceId);
       log.boot(0.3121 + index * 0.0001, `pci ${pciAddress(fn.sourceId)}: Adding to iommu group ${group}`);
       const [first] = devices.groupOf(record);
       record.defaultType =

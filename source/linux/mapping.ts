@@ -1,7 +1,7 @@
 /** Ranges of a domain's address space: `drivers/iommu/iommu.c`, iommu_map and iommu_unmap. */
 import type { PagingDomain } from './domain.ts';
 import { PAGE } from './page-frames.ts';
-import type { UnitDriver } from './unit-driver.ts';
+import type { Invalidates } from './translation-mode.ts';
 
 /**
  * Map a range, with the invalidation that some maps need: large pages that took the place of tables, a unit in
@@ -15,22 +15,22 @@ export function mapRange(
   physical: number,
   bytes: number,
   permissions: number,
-  driver: UnitDriver,
+  driver: Invalidates,
 ): void {
   const replaced = domain.table.map(iova, physical, bytes, permissions);
-  if (replaced && domain.users > 0) driver.flushPages(domain.did, iova, bytes / PAGE, false);
+  if (replaced && domain.users > 0) driver.mode.flushPages(domain, iova, bytes / PAGE, false);
 }
 
 /**
  * Unmap a range and invalidate it. Each run of pages of one size is one invalidation, as the gather structure of
  * the kernel has only one size (iommu_iotlb_gather_add_page).
  */
-export function unmapRange(domain: PagingDomain, iova: number, bytes: number, driver: UnitDriver): void {
-  const { table, did, users } = domain;
+export function unmapRange(domain: PagingDomain, iova: number, bytes: number, driver: Invalidates): void {
+  const { table, users } = domain;
   for (let done = 0; done < bytes; ) {
     const piece = runLength(iova + done, bytes - done, table.largestLeaf);
     const tables = table.unmap(iova + done, piece);
-    if (users > 0) driver.flushPages(did, iova + done, piece / PAGE, tables.length === 0);
+    if (users > 0) driver.mode.flushPages(domain, iova + done, piece / PAGE, tables.length === 0);
     table.release(tables);
     done += piece;
   }

@@ -33,6 +33,25 @@ export class PageFrames {
     return frame;
   }
 
+  /** A frame of zeros. */
+  allocateCleared(memory: { clearPage(address: number): void }): number {
+    const frame = this.allocate();
+    memory.clearPage(frame);
+    return frame;
+  }
+
+  /** Frames in a row, from memory that was never given out; for a zone without a stride. */
+  allocateRun(count: number): number {
+    const first = this.next;
+    if (first === -1 || first + count * PAGE > this.end || this.stride !== 1) {
+      throw new Error(
+        `no ${count} frames in a row between 0x${this.start.toString(16)} and 0x${this.end.toString(16)}`,
+      );
+    }
+    for (let i = 0; i < count; i++) this.next = this.after(this.next);
+    return first;
+  }
+
   release(frame: number): void {
     this.free.push(frame);
   }

@@ -12,12 +12,15 @@ export type KernelBuild = {
   /** CONFIG_IOMMU_DEFAULT_DMA_LAZY, _STRICT or _PASSTHROUGH. */
   readonly defaultDomain: 'lazy' | 'strict' | 'passthrough';
   readonly version: KernelVersion;
+  /** CONFIG_INTEL_IOMMU_SCALABLE_MODE_DEFAULT_ON. */
+  readonly scalableModeDefaultOn: boolean;
 };
 
 export const defaultBuild: KernelBuild = {
   intelIommuDefaultOn: false,
   defaultDomain: 'lazy',
   version: DEFAULT_VERSION,
+  scalableModeDefaultOn: true,
 };
 
 /** Type of a default domain, in the words of sysfs. */
@@ -48,6 +51,17 @@ export function decide(settings: BootSettings, build: KernelBuild, cachingMode =
     // A driver that demands strict leaves no trace in this.
     strictSetByCommandLine: settings.strict !== null,
   };
+}
+
+/** Whether a unit is used in scalable mode: asked for or built in, and there (sm_supported). */
+export function usesScalableMode(
+  settings: BootSettings,
+  build: KernelBuild,
+  unit: { readonly scalableMode: boolean },
+): boolean {
+  const wanted =
+    settings.scalableMode === null ? build.scalableModeDefaultOn : settings.scalableMode === 'on';
+  return wanted && unit.scalableMode;
 }
 
 function translationOf(settings: BootSettings, build: KernelBuild): Pick<Policy, 'translation' | 'reason'> {

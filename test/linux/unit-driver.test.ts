@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import type { PagingDomain } from '../../source/linux/domain.ts';
 import { PageFrames } from '../../source/linux/page-frames.ts';
 import { UnitDriver } from '../../source/linux/unit-driver.ts';
 import { presets } from '../../source/vtd/capabilities.ts';
@@ -21,8 +22,9 @@ function flush(preset: keyof typeof presets, iova: number, pages: number): strin
   const unit = new Iommu(memory, presets[preset], () => {});
   const driver = new UnitDriver(unit, memory, new PageFrames(0, MiB), () => {});
   driver.enableQueue(false);
+  driver.setRoot(false);
   const written = listenTo(unit, memory);
-  driver.flushPages(5, iova, pages, true);
+  driver.mode.flushPages({ did: 5 } as PagingDomain, iova, pages, true);
   return written[0];
 }
 

@@ -79,7 +79,14 @@ export class HandClock {
 /** Kind, low and high qword, in the words of the recorded descriptors: `iotlb 0x500e2 0x0`. */
 export type Written = string;
 
-const kinds: Readonly<Record<number, string>> = { 1: 'context', 2: 'iotlb', 4: 'iec', 5: 'wait' };
+const kinds: Readonly<Record<number, string>> = {
+  1: 'context',
+  2: 'iotlb',
+  4: 'iec',
+  5: 'wait',
+  6: 'p-iotlb',
+  7: 'pasid-cache',
+};
 const hex = (value: bigint) => `0x${value.toString(16)}`;
 
 export type HostOptions = {
@@ -163,8 +170,11 @@ export function listenTo(unit: Iommu, memory: PhysicalMemory): Written[] {
   unit.write32 = (offset, value) => {
     if (offset === Offset.GCMD) written.push(`gcmd ${hex(wordsToBig([value]))}`);
     if (offset === Offset.IQT) {
-      const base = Number(wordsToBig(unit.read64(Offset.IQA)) & ~0xfffn);
-      for (let at = unit.read32(Offset.IQT); at !== value; at = (at + 16) % 4096) {
+      const address = unit.read64(Offset.IQA);
+      const base = Number(wordsToBig(address) & ~0xfffn);
+      const size = 4096 << (address[0] & 7);
+      const step = (address[0] & 0x800) === 0 ? 16 : 32;
+      for (let at = unit.read32(Offset.IQT); at !== value; at = (at + step) % size) {
         const words = memory.readWords(base + at, 4);
         const [low, high] = [words.subarray(0, 2), words.subarray(2)].map((half) => hex(wordsToBig(half)));
         written.push(`${kinds[words[0] & 15]} ${low} ${high}`);

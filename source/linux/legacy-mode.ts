@@ -1,0 +1,93 @@
+/** Legacy mode: a context entry for each device. `drivers/iommu/intel/iommu.c`, domain_context_mapping_one. */
+import type { Capabilities } from '../vtd/capabilities.ts';
+import { contextEntry, TranslationType } from '../vtd/context-entry.ts';
+import { contextDescriptor, DescriptorType, Granularity } from '../vtd/invalidation-descriptor.ts';
+import type { PhysicalMemory } from '../vtd/memory.ts';
+import { rootEntry } from '../vtd/root-entry.ts';
+import { TableMode } from '../vtd/walker.ts';
+import type { Domain, PagingDomain } from './domain.ts';
+import type { PageFrames } from './page-frames.ts';
+import { alignedRange, type QueuedInvalidation } from './queued-invalidation.ts';
+import type { TranslationMode } from './translation-mode.ts';
+
+export class LegacyMode implements TranslationMode {
+  readonly tableMode = TableMode.LEGACY;
+  private readonly capabilities: Capabilities;
+  private readonly memory: PhysicalMemory;
+  private readonly frames: PageFrames;
+  private readonly queue: QueuedInvalidation;
+  private readonly rootTable: number;
+  private readonly contextTables = new Map<number, number>();
+
+  constructor(
+    capabilities: Capabilities,
+    memory: PhysicalMemory,
+    frames: PageFrames,
+    queue: QueuedInvalidation,
+    rootTable: number,
+  ) {
+    this.capabilities = capabilities;
+    this.memory = memory;
+    this.frames = frames;
+    this.queue = queue;
+    this.rootTable = rootTable;
+  }
+
+  invalidateEverything(): void {
+    this.queue.submit(contextDescriptor.encode({ type: DescriptorType.CONTEXT, G: Granularity.GLOBAL }));
+    this.queue.iotlbGlobal();
+  }
+
+  probe(): void {}
+
+  attach(sourceId: number, domain: Domain): void {
+    const entry =
+      domain.type === 'identity'
+        ? { P: 1, TT: TranslationType.PASS_THROUGH, AW: this.capabilities.largestAw, DID: domain.did }
+        : {
+            P: 1,
+            TT: TranslationType.TRANSLATED,
+            SSPTPTR: domain.table.root,
+            AW: domain.table.levels - 2,
+            DID: domain.did,
+          };
+    const at = this.contextEntryAt(sourceId);
+    const words = contextEntry.encode(entry);
+    // The half with the present bit last, so that the unit never sees half an entry.
+    this.memory.writeWords(at + 8, words.subarray(2));
+    this.memory.writeWords(at, words.subarray(0, 2));
+  }
+
+  detach(sourceId: number, { did }: Domain): void {
+    const at = this.contextEntryAt(sourceId);
+    this.memory.writeWords(at, [0, 0, 0, 0]);
+    this.queue.submit(
+      contextDescriptor.encode({
+        type: DescriptorType.CONTEXT,
+        G: Granularity.SELECTIVE,
+        DID: did,
+        SID: sourceId,
+      }),
+    );
+    this.queue.iotlbDomain(did);
+  }
+
+  flushDomain({ did }: PagingDomain): void {
+    this.queue.iotlbDomain(did);
+  }
+
+  flushPages({ did }: PagingDomain, iova: number, pages: number, leafOnly: boolean): void {
+    this.queue.iotlbPages(did, alignedRange(iova, pages), leafOnly);
+  }
+
+  private contextEntryAt(sourceId: number): number {
+    const bus = sourceId >>> 8;
+    let table = this.contextTables.get(bus);
+    if (table === undefined) {
+      table = this.frames.allocateCleared(this.memory);
+      this.contextTables.set(bus, table);
+      this.memory.writeWords(this.rootTable + 16 * bus, rootEntry.encode({ P: 1, CTP: table }));
+    }
+    return table + 16 * (sourceId & 0xff);
+  }
+}

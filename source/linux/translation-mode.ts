@@ -1,0 +1,29 @@
+/**
+ * How a device's domain is told to the unit, and what has to be invalidated when it changes. Legacy and scalable mode
+ * have different tables for that, and different ways to invalidate.
+ */
+import type { Domain, PagingDomain } from './domain.ts';
+
+/** Whoever carries out the invalidations of a domain. */
+export type Invalidates = { readonly mode: Pick<TranslationMode, 'flushDomain' | 'flushPages'> };
+
+export type TranslationMode = {
+  /** RTADDR.TTM. */
+  readonly tableMode: number;
+  /** Drop whatever the unit cached under an earlier root table. */
+  invalidateEverything(): void;
+  /** A device was found: what every device has, before it has a domain. */
+  probe(sourceId: number): void;
+  /** Give a device a domain; it must have none. */
+  attach(sourceId: number, domain: Domain): void;
+  /** Take a device's domain away: clear the entry, then drop what the caches know of it. */
+  detach(sourceId: number, domain: Domain): void;
+  /** Invalidate all that the unit caches of a domain, and wait. */
+  flushDomain(domain: PagingDomain): void;
+  /**
+   * Invalidate a range of a domain, and wait.
+   *
+   * @param leafOnly no table was freed, so that the paging-structure caches may stay
+   */
+  flushPages(domain: PagingDomain, iova: number, pages: number, leafOnly: boolean): void;
+};
