@@ -23,7 +23,7 @@ export type MachineFlags = {
 };
 
 export function machineOptions({ boot, seed, defaultOn, unit, set }: MachineFlags): MachineOptions {
-  checkSettings(set);
+  checkSettings(set, presets[unit]);
   return {
     // A kernel that turns the IOMMU on by itself is looked at without any word first.
     boot: boot ?? (defaultOn === true ? '' : DEFAULT_BOOT),

@@ -1,6 +1,7 @@
 /** `--set name=value`, for every command that simulates something. */
 import { Option } from 'commander';
 import { BadSetting, checkValues, type Overrides, readSetting, valuesWith } from '../parameters/registry.ts';
+import type { UnitDescription } from '../vtd/capabilities.ts';
 import { invalid } from './options.ts';
 
 /** May be given several times; a later value of the same name wins. */
@@ -9,9 +10,9 @@ export const settingOption = (): Option =>
     .argParser((text: string, before: Overrides) => ({ ...before, ...reading(() => readSetting(text)) }))
     .default({}, 'none');
 
-/** Refuse values that are right one by one but not together. */
-export function checkSettings(set: Overrides): void {
-  checkValues(valuesWith(set));
+/** Refuse values that are right one by one but not together, or not on this unit. */
+export function checkSettings(set: Overrides, unit: UnitDescription): void {
+  checkValues(valuesWith(set), unit);
 }
 
 function reading<T>(read: () => T): T {

@@ -9,6 +9,7 @@ import { KernelRefusal } from '../linux/refusal.ts';
 import { cachesOf } from '../parameters/chip.ts';
 import { cpuCostOf } from '../parameters/cpu.ts';
 import { type Overrides, type Values, valuesWith } from '../parameters/registry.ts';
+import { uncertainOf, unitOf } from '../parameters/unit.ts';
 import { highHalf, lowHalf } from '../vtd/bits.ts';
 import { presets, type UnitDescription } from '../vtd/capabilities.ts';
 import { Iommu } from '../vtd/iommu.ts';
@@ -62,10 +63,10 @@ export class Machine {
     const { values } = this;
     this.unit = new Iommu(
       this.memory,
-      options.unit ?? presets.skylake,
+      unitOf(options.unit ?? presets.skylake, values),
       // The message is on its way to the CPU; the handler runs a little later.
       (_, vector) => clock.after(values['fault.interruptNs'], () => this.kernel.interrupt(vector)),
-      { caches: cachesOf(values) },
+      { caches: cachesOf(values), uncertain: uncertainOf(values) },
     );
     this.kernel = new Kernel(
       {

@@ -23,7 +23,16 @@ export type ChoiceParameter<W extends string = string> = {
   readonly source: string;
 };
 
-export type Parameter = NumberParameter | ChoiceParameter;
+/** A field of a register of the unit: a whole number whose default is whatever the chosen unit has. */
+export type FieldParameter = {
+  readonly kind: 'field';
+  readonly meaning: string;
+  readonly default: null;
+  readonly most: number;
+  readonly source: string;
+};
+
+export type Parameter = NumberParameter | ChoiceParameter | FieldParameter;
 
 type Description = { readonly meaning: string; readonly source: string };
 type Figure = Description & { readonly default: number; readonly least?: number; readonly most: number };
@@ -46,13 +55,24 @@ export const count = (unit: string, { least = 1, ...rest }: Figure): NumberParam
   ...rest,
 });
 
+/** A field of a register. */
+export const field = (rest: Description & { readonly most: number }): FieldParameter => ({
+  kind: 'field',
+  default: null,
+  ...rest,
+});
+
 /** One of some words. */
 export const choice = <const W extends string>(
   choices: readonly W[],
   rest: Description & { readonly default: NoInfer<W> },
 ): ChoiceParameter<W> => ({ kind: 'choice', choices, ...rest });
 
-/** The values of a group of declarations: figures as numbers, choices as words. */
+/** The values of a group of declarations: figures as numbers, choices as words, fields null for the unit's own. */
 export type ValuesOf<D> = {
-  readonly [N in keyof D]: D[N] extends ChoiceParameter<infer W> ? W : number;
+  readonly [N in keyof D]: D[N] extends ChoiceParameter<infer W>
+    ? W
+    : D[N] extends FieldParameter
+      ? number | null
+      : number;
 };

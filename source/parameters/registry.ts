@@ -3,19 +3,29 @@
  * the group it belongs to; add it there and it can be set everywhere.
  */
 import { nearest } from '../linux/nearest.ts';
+import type { UnitDescription } from '../vtd/capabilities.ts';
 import { cachesOf, chipParameters } from './chip.ts';
 import { cpuParameters } from './cpu.ts';
 import type { Parameter, ValuesOf } from './declaration.ts';
 import { machineParameters } from './machine.ts';
+import { fieldParameters, uncertainParameters, unitOf } from './unit.ts';
 
 /** The groups, in the order in which people read them. */
 export const parameterGroups = {
   'The unit': chipParameters,
   'The CPU': cpuParameters,
   'The machine': machineParameters,
+  'What the unit offers': fieldParameters,
+  'What the specification leaves open': uncertainParameters,
 } as const;
 
-export const parameters = { ...chipParameters, ...cpuParameters, ...machineParameters } as const;
+export const parameters = {
+  ...chipParameters,
+  ...cpuParameters,
+  ...machineParameters,
+  ...fieldParameters,
+  ...uncertainParameters,
+} as const;
 
 export type ParameterName = keyof typeof parameters;
 
@@ -50,10 +60,11 @@ export function readSetting(text: string): Overrides {
   return { [name]: readValue(name, parameterOf(name), text.slice(at + 1).trim()) };
 }
 
-/** Throws BadSetting where values do not fit together. */
-export function checkValues(values: Values): void {
+/** Throws BadSetting where values do not fit together, or make of a unit what none can be. */
+export function checkValues(values: Values, unit: UnitDescription): void {
   try {
     cachesOf(values);
+    unitOf(unit, values);
   } catch (error) {
     throw error instanceof RangeError ? new BadSetting(error.message) : error;
   }
@@ -72,6 +83,12 @@ function readValue(name: string, parameter: Parameter, text: string): number | s
     const meant = nearest(text, parameter.choices);
     const suggestion = meant === null ? '' : `. Did you mean ${meant}?`;
     throw new BadSetting(`${name}: expected ${listed(parameter.choices)}; got ${shown(text)}${suggestion}`);
+  }
+  if (parameter.kind === 'field') {
+    const { most } = parameter;
+    const value = /^(\d+|0x[0-9a-f]+)$/i.test(text) ? Number(text) : Number.NaN;
+    if (value <= most) return value;
+    throw new BadSetting(`${name}: expected a whole number from 0 to ${most}; got ${shown(text)}`);
   }
   const { least, most, unit, isWhole } = parameter;
   const value = /^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;

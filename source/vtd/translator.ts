@@ -27,14 +27,8 @@ import {
   TableMode,
 } from './walker.ts';
 
-export {
-  type CacheShape,
-  defaultCaches,
-  defaultUncertain,
-  levelIndex,
-  Outcome,
-  type Uncertain,
-} from './walker.ts';
+export { defaultUncertain, type Uncertain } from './uncertain.ts';
+export { type CacheShape, defaultCaches, levelIndex, Outcome } from './walker.ts';
 
 const { iommu_requests, ctxt_cache_lookup, ctxt_cache_hit, iotlb_lookup, page_walks } = Counter;
 const { faults, interrupt_requests } = Counter;

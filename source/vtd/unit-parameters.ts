@@ -4,8 +4,15 @@ import type { UnitDescription } from './capabilities.ts';
 import type { Layout } from './layout.ts';
 import { capability, extendedCapability } from './registers.ts';
 
+export type UnitParameterName =
+  | `cap.${keyof typeof capability.fields}`
+  | `ecap.${keyof typeof extendedCapability.fields}`
+  | 'ver.MAJ'
+  | 'ver.MIN'
+  | 'dmar.HAW';
+
 export type UnitParameter = {
-  readonly name: string;
+  readonly name: UnitParameterName;
   readonly meaning: string;
   readonly largest: number;
   get(unit: UnitDescription): number;
@@ -15,7 +22,7 @@ export type UnitParameter = {
 
 const parametersOf = (register: 'cap' | 'ecap', { ordered, decode, encode }: Layout): UnitParameter[] =>
   ordered.toReversed().map(({ name, high, low, meaning }) => ({
-    name: `${register}.${name}`,
+    name: `${register}.${name}` as UnitParameterName,
     meaning,
     largest: 2 ** (high - low + 1) - 1,
     get: (unit) => Number(decode(bigToWords(unit[register], 2))[name]),
@@ -55,7 +62,7 @@ export const unitParameters: readonly UnitParameter[] = [
   },
 ];
 
-const byName = new Map(unitParameters.map((parameter) => [parameter.name, parameter]));
+const byName = new Map<string, UnitParameter>(unitParameters.map((parameter) => [parameter.name, parameter]));
 
 /**
  * A unit with one parameter changed; its name says so.

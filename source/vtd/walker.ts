@@ -18,6 +18,7 @@ import { PAGE_SIZE, pageEntry, pagingEntryLayout, READ, WRITE } from './paging-e
 import { PasidCache, type PasidCacheShape } from './pasid-cache.ts';
 import { SECOND_STAGE } from './space.ts';
 import type { Stage, Step, Verdict } from './step.ts';
+import { defaultUncertain, type Uncertain } from './uncertain.ts';
 
 /** How a request ended. */
 export const Outcome = {
@@ -52,58 +53,6 @@ export const defaultCaches: CacheShape = {
   pagingCache: { 5: 32, 4: 32, 3: 32, 2: 128 },
   contextCacheEntries: 64,
   pasidCache: { sets: 16, ways: 4 },
-};
-
-/** Behaviour on which sources differ; see the comments where it is used. */
-export type Uncertain = {
-  /** Whether FPD suppresses "reserved bits in the context entry" (0xb). */
-  readonly contextReservedIsQualified: boolean;
-  /** Whether a large page that covers 0xfeex_xxxx faults at every address, as in QEMU, or only there. */
-  readonly interruptRangeByPage: boolean;
-  /**
-   * Whether a read in 0xfeex_xxxx is a fault of the unit; otherwise the root complex refuses it before the unit sees
-   * it, as in QEMU.
-   */
-  readonly interruptRangeReadFaults: boolean;
-  /** Whether the guest-physical address that a nested first stage gives must not lie in 0xfeex_xxxx either. */
-  readonly nestedInterruptRange: boolean;
-  /** Whether a guest's table under an absent second-stage entry is one it may not read (0x75, 0x76), or 0x79. */
-  readonly nestedAbsentIsDenied: boolean;
-  /** Whether second-stage faults in scalable mode have the codes of legacy mode, as in QEMU. */
-  readonly legacySecondStageFaults: boolean;
-  /** Whether setting A or D needs PWSNP of the PASID table entry, or ECAP.SMPWCS alone. */
-  readonly flagsNeedSnoop: boolean;
-  /** Whether bits 6:5 of a scalable context entry are reserved; a live entry was seen with them set. */
-  readonly contextBits65Reserved: boolean;
-  /** Whether a domain-selective context invalidation drops everything in scalable mode, where entries have no domain. */
-  readonly contextDomainIsGlobal: boolean;
-  /** Whether a domain-selective IOTLB invalidation drops what is tagged by PASID, too. */
-  readonly iotlbDomainDropsPasids: boolean;
-  /** Whether a page-selective IOTLB invalidation drops all nested entries of its domain, or none. */
-  readonly iotlbPageDropsNested: boolean;
-  /** Whether a unit with CAP.CM keeps what is not present or malformed, as it may; QEMU's keeps only what it can use. */
-  readonly cachesNotPresent: boolean;
-  /**
-   * Whether a PASID-selective PASID-cache invalidation drops an entry kept as not present whatever its domain, as Linux
-   * relies on, which names the domain that it has just put there; otherwise such an entry belongs to domain 0 alone.
-   */
-  readonly absentPasidInEveryDomain: boolean;
-};
-
-export const defaultUncertain: Uncertain = {
-  contextReservedIsQualified: true,
-  interruptRangeByPage: false,
-  interruptRangeReadFaults: true,
-  nestedInterruptRange: true,
-  nestedAbsentIsDenied: true,
-  legacySecondStageFaults: false,
-  flagsNeedSnoop: true,
-  contextBits65Reserved: true,
-  contextDomainIsGlobal: true,
-  iotlbDomainDropsPasids: true,
-  iotlbPageDropsNested: true,
-  cachesNotPresent: true,
-  absentPasidInEveryDomain: true,
 };
 
 /** The fault codes of a second-stage walk, and whether an entry that allows nothing has a code of its own. */

@@ -29,9 +29,11 @@ function tables(): string[] {
 const withUnit = (parameter: Parameter): string =>
   parameter.kind === 'number' && parameter.unit !== ''
     ? `${parameter.default} ${parameter.unit}`
-    : `${parameter.default}`;
+    : `${parameter.default ?? "the unit's"}`;
 
 const range = (parameter: Parameter): string =>
   parameter.kind === 'choice'
     ? parameter.choices.join(', ')
-    : `${parameter.least} … ${parameter.most}${parameter.isWhole ? ', whole' : ''}`;
+    : parameter.kind === 'field'
+      ? `0 … ${parameter.most}`
+      : `${parameter.least} … ${parameter.most}${parameter.isWhole ? ', whole' : ''}`;

@@ -1,0 +1,41 @@
+/** What the unit offers, field by field, and how it reads what the specification leaves open. */
+import { capabilities, type UnitDescription } from '../vtd/capabilities.ts';
+import { type Uncertain, type UncertainName, uncertainNames, uncertainties } from '../vtd/uncertain.ts';
+import { type UnitParameterName, unitParameters, withParameter } from '../vtd/unit-parameters.ts';
+import { type ChoiceParameter, choice, type FieldParameter, field, type ValuesOf } from './declaration.ts';
+
+const sourceOf = (name: string): string =>
+  name.startsWith('dmar.') ? 'ACPI DMAR table' : `${name.split('.')[0].toUpperCase()}_REG of the unit`;
+
+/** Fields of the unit's registers; by default those of the unit that `--unit` names. */
+export const fieldParameters = Object.fromEntries(
+  unitParameters.map(({ name, meaning, largest }) => [
+    name,
+    field({ meaning, most: largest, source: sourceOf(name) }),
+  ]),
+) as Record<UnitParameterName, FieldParameter>;
+
+type SwitchName = `uncertain.${UncertainName}`;
+
+const switchName = (name: UncertainName): SwitchName => `uncertain.${name}`;
+
+export const uncertainParameters = Object.fromEntries(
+  uncertainNames.map((name) => {
+    const { default: isOn, meaning, source } = uncertainties[name];
+    return [switchName(name), choice(['yes', 'no'], { meaning, default: isOn ? 'yes' : 'no', source })];
+  }),
+) as Record<SwitchName, ChoiceParameter<'yes' | 'no'>>;
+
+/** A unit with the fields that were set. Throws a RangeError where no unit can be so, with all reasons. */
+export function unitOf(unit: UnitDescription, values: ValuesOf<typeof fieldParameters>): UnitDescription {
+  let changed = unit;
+  for (const { name } of unitParameters) {
+    const value = values[name];
+    if (value !== null) changed = withParameter(changed, name, value);
+  }
+  capabilities(changed);
+  return changed;
+}
+
+export const uncertainOf = (values: ValuesOf<typeof uncertainParameters>): Uncertain =>
+  Object.fromEntries(uncertainNames.map((name) => [name, values[switchName(name)] === 'yes'])) as Uncertain;

@@ -1,0 +1,86 @@
+/**
+ * Behaviour on which sources differ, or that the specification leaves to the unit: each a switch, so that either
+ * reading can be simulated. A switch is declared here once; `--set uncertain.<name>` changes it.
+ */
+export const uncertainties = {
+  contextReservedIsQualified: {
+    default: true,
+    meaning: 'FPD keeps reserved bits of a context entry (0xb) from being recorded',
+    source: 'yes by our recollection of the specification, no by QEMU',
+  },
+  interruptRangeByPage: {
+    default: false,
+    meaning: 'a large page that covers 0xfeex_xxxx faults at every address, not only there',
+    source: 'QEMU tests the whole page',
+  },
+  interruptRangeReadFaults: {
+    default: true,
+    meaning: 'a read in 0xfeex_xxxx is a fault of the unit; otherwise the root complex refuses it before',
+    source: 'sources differ; QEMU: the root complex',
+  },
+  nestedInterruptRange: {
+    default: true,
+    meaning: 'the guest-physical address that a nested first stage gives must not lie in 0xfeex_xxxx either',
+    source: 'our recollection of the specification',
+  },
+  nestedAbsentIsDenied: {
+    default: true,
+    meaning:
+      "a guest's table under an absent second-stage entry is one it may not read (0x75, 0x76), not 0x79",
+    source: 'our recollection of the specification',
+  },
+  legacySecondStageFaults: {
+    default: false,
+    meaning: 'second-stage faults in scalable mode have the codes of legacy mode',
+    source: 'QEMU has them; Linux and VirtualBox tables have codes of their own',
+  },
+  flagsNeedSnoop: {
+    default: true,
+    meaning: 'setting A or D needs PWSNP of the PASID table entry, not ECAP.SMPWCS alone',
+    source: 'our recollection of the specification',
+  },
+  contextBits65Reserved: {
+    default: true,
+    meaning: 'bits 6:5 of a scalable context entry are reserved',
+    source: 'all sources; one published entry of a live machine has them set',
+  },
+  contextDomainIsGlobal: {
+    default: true,
+    meaning:
+      'a domain-selective context invalidation drops everything in scalable mode, whose entries have no domain',
+    source: 'our recollection of the specification',
+  },
+  iotlbDomainDropsPasids: {
+    default: true,
+    meaning: 'a domain-selective IOTLB invalidation drops what is tagged by PASID, too',
+    source: 'our recollection of the specification',
+  },
+  iotlbPageDropsNested: {
+    default: true,
+    meaning: 'a page-selective IOTLB invalidation drops all nested entries of its domain, not none',
+    source: 'our recollection of the specification',
+  },
+  cachesNotPresent: {
+    default: true,
+    meaning: 'a unit with CAP.CM keeps what is not present or malformed, as it may',
+    source: "the specification allows it; QEMU's unit keeps only what it can use",
+  },
+  absentPasidInEveryDomain: {
+    default: true,
+    meaning:
+      'a PASID-selective PASID-cache invalidation drops an entry kept as not present whatever its domain, not as of domain 0',
+    source: 'Linux relies on it: it names the domain that it has just put there',
+  },
+} as const satisfies Record<string, Uncertainty>;
+
+type Uncertainty = { readonly default: boolean; readonly meaning: string; readonly source: string };
+
+export type UncertainName = keyof typeof uncertainties;
+
+export type Uncertain = { readonly [N in UncertainName]: boolean };
+
+export const uncertainNames = Object.keys(uncertainties) as UncertainName[];
+
+export const defaultUncertain = Object.fromEntries(
+  uncertainNames.map((name) => [name, uncertainties[name].default]),
+) as Uncertain;
