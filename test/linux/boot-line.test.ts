@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { bootWords, readBootLine } from '../../source/linux/boot-line.ts';
 import { type DefaultType, decide, defaultBuild, type KernelBuild } from '../../source/linux/policy.ts';
 
@@ -167,7 +167,26 @@ test.each([
   ['intel_iommu=foo,on', ["DMAR: Unknown option - 'foo,on'", 'DMAR: IOMMU enabled']],
   ['intel_iommu=on,,sm_off,', ['DMAR: IOMMU enabled', 'DMAR: Scalable mode is disallowed']],
   ['intel_iommu=', []],
-  ['intel_iommu', []],
+  ['intel_iommu', ['Unknown kernel command line parameters "intel_iommu", will be passed to user space.']],
+  [
+    'intel_iomu=on',
+    ['Unknown kernel command line parameters "intel_iomu=on", will be passed to user space.'],
+  ],
+  [
+    'intel_iommu=on pcie_acs_override=downstream intel_immu=on',
+    [
+      'DMAR: IOMMU enabled',
+      'Unknown kernel command line parameters "pcie_acs_override=downstream intel_immu=on", will be passed to user space.',
+    ],
+  ],
+  // With a dot it could be the parameter of a module.
+  ['iommu.stric=1', []],
+  ['iommu.strict=strict', ["Malformed early option 'iommu.strict'"]],
+  ['iommu', ["Malformed early option 'iommu'"]],
+  ['iommu=', []],
+  // Early parameters are read first.
+  ['intel_iommu=on iommu=nodac', ['nodac option ignored.', 'DMAR: IOMMU enabled']],
+  ['pci=noats', ['PCIe: ATS is disabled']],
   ['iommu=forcesac', ['forcesac option ignored.']],
   ['iommu=force', []],
   ['iommu=pt,nodac', ['nodac option ignored.']],
@@ -175,6 +194,64 @@ test.each([
   ['intremap=off', []],
 ])('"%s" makes the kernel print %j', (line, messages) => {
   expect(readBootLine(line).messages).toEqual(messages);
+});
+
+test('a word that a later one overrides says which', () => {
+  const overriding = (line: string) => readBootLine(line).words.map(({ overriddenBy }) => overriddenBy);
+  expect(overriding('iommu.passthrough=0 iommu=pt')).toEqual(['iommu=pt', null]);
+  expect(overriding('intel_iommu=on iommu=pt intel_iommu=off')).toEqual(['intel_iommu=off', null, null]);
+  // Once off was said, the platform's wish does not count any more.
+  expect(overriding('intel_iommu=off intel_iommu=on')).toEqual([null, null]);
+  expect(overriding('iommu=pt quiet')).toEqual([null, null]);
+});
+
+test('an early parameter is read before the others, wherever it stands', () => {
+  expect(readBootLine('intel_iommu=forcedac iommu.forcedac=0')).toMatchObject({
+    forceDac: true,
+    words: [{ overriddenBy: null }, { overriddenBy: 'intel_iommu=forcedac' }],
+  });
+});
+
+test('behind usedac the kernel reads nothing', () => {
+  expect(readBootLine('iommu=usedac,pt').passthrough).toBeNull();
+  expect(readBootLine('iommu=pt,usedac').passthrough).toBe(true);
+});
+
+describe('versions', () => {
+  test.each([
+    ['5.10', 'intel_iommu=sm_off', []],
+    ['5.18', 'intel_iommu=enabled', ["DMAR: Unknown option - 'enabled'"]],
+    ['5.15', 'intel_iommu=enabled', []],
+    ['5.15', 'intel_iomu=on', ['Unknown command line parameters: intel_iomu=on']],
+    ['5.10', 'intel_iomu=on', []],
+    ['5.10', 'intel_iommu=strict', ['DMAR: Disable batched IOTLB flush']],
+    ['5.10', 'intel_iommu=forcedac', ['DMAR: Forcing DAC for PCI devices']],
+    ['5.10', 'intel_iommu=sm_on', ['DMAR: Intel-IOMMU: scalable mode supported']],
+    [
+      '5.10',
+      'intel_iommu=nobounce',
+      ['DMAR: Intel-IOMMU: No bounce buffer. This could expose security risks of DMA attacks'],
+    ],
+  ] as const)('Linux %s with "%s" prints %j', (version, line, messages) => {
+    expect(readBootLine(line, version).messages).toEqual(messages);
+  });
+
+  test('iommu.strict is read by the Intel driver since 5.13, iommu.forcedac exists since then', () => {
+    expect(readBootLine('iommu.strict=1', '5.12').strict).toBeNull();
+    expect(readBootLine('iommu.strict=1', '5.13').strict).toBe(true);
+    expect(readBootLine('iommu.forcedac=1', '5.12').words[0]).toMatchObject({
+      known: false,
+      effect: 'Linux 5.12 does not know it yet: ignored silently',
+    });
+  });
+
+  test('a word of another version is told from a misspelt one', () => {
+    expect(readBootLine('intel_iommu=nobounce', '6.12').words[0].effect).toMatch(
+      /not known to Linux 6.12 any more/,
+    );
+    expect(readBootLine('intel_iommu=sm_off', '5.10').words[0].effect).toMatch(/not known to Linux 5.10 yet/);
+    expect(readBootLine('intel_iommu=bounce', '6.12').words[0].effect).toMatch(/"bounce" is unknown/);
+  });
 });
 
 test('interrupt remapping goes with the last word about it', () => {
