@@ -61,7 +61,7 @@ for (let round = 0; round <= ROUNDS; round++) {
   }
 }
 
-console.log(`${'ns each, median of ' + ROUNDS} (least to most)`.padStart(70));
+console.log(`${`ns each, median of ${ROUNDS}`} (least to most)`.padStart(70));
 for (const [name, figures] of results) {
   const sorted = figures.toSorted((a, b) => a - b);
   const [least, median, most] = [sorted[0], sorted[ROUNDS >> 1], sorted[ROUNDS - 1]].map((ns) =>

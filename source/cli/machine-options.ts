@@ -34,11 +34,14 @@ export function machineOptions({ boot, seed, defaultOn, unit, set }: MachineFlag
   };
 }
 
-export function withMachineOptions(program: Program): Program {
-  return program
-    .addOption(
+/** @param boot false where the command names its boot lines itself */
+export function withMachineOptions(program: Program, { boot = true } = {}): Program {
+  if (boot) {
+    program.addOption(
       new Option('--boot <words>', `kernel command line (default: "${DEFAULT_BOOT}")`).argParser(bootLine),
-    )
+    );
+  }
+  return program
     .addOption(new Option('--seed <number>', 'seed of everything random').argParser(seedNumber).default(42))
     .option('--default-on', 'a kernel built with INTEL_IOMMU_DEFAULT_ON; the default boot line is then empty')
     .addOption(

@@ -3,6 +3,7 @@ import { Command as Program } from 'commander';
 import { unexpected } from '../commands/parse.ts';
 import { printableLines } from '../commands/printable.ts';
 import { addBoot } from './boot.ts';
+import { addCompare } from './compare.ts';
 import { addConform } from './conform.ts';
 import { addDashboard } from './dashboard.ts';
 import { addDecode } from './decode.ts';
@@ -36,6 +37,7 @@ export function buildProgram(): Program {
   program.addHelpText('after', EXAMPLES);
   addDashboard(program);
   addRun(program);
+  addCompare(program);
   addReplay(program);
   addConform(program);
   addDecode(program);

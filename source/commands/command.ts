@@ -17,6 +17,8 @@ export type Command =
     }
   | { readonly name: 'invalidation'; readonly device: string; readonly to: 'strict' | 'lazy' | 'flip' }
   | { readonly name: 'boot'; readonly line: string }
+  /** Run a second machine beside this one, with the same seed and commands and another boot line; null: no more. */
+  | { readonly name: 'compare'; readonly line: string | null }
   | { readonly name: 'workload'; readonly device: string; readonly to: 'start' | 'stop' | 'flip' }
   | { readonly name: 'pause' }
   /** Without a duration: run on until paused. With one: this long, then pause. */

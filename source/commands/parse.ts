@@ -64,13 +64,14 @@ const grammar: { readonly [N in CommandName]: Grammar } = {
   boot: {
     usage: 'boot [word …]',
     help: 'reboot with another kernel command line',
-    parse: (_, text) => ({
-      name: 'boot',
-      // A boot line is shown on many screens; nothing in it may move a cursor.
-      line: text
-        .replace(/^\s*boot\s*/, '')
-        .replace(CONTROL, ' ')
-        .trim(),
+    parse: (_, text) => ({ name: 'boot', line: bootLine(text) }),
+  },
+  compare: {
+    usage: 'compare off|[word …]',
+    help: 'run a second machine beside this one: the same seed and commands, another kernel command line',
+    parse: (words, text) => ({
+      name: 'compare',
+      line: words.length === 1 && words[0] === 'off' ? null : bootLine(text),
     }),
   },
   workload: {
@@ -161,6 +162,8 @@ export function commandText(command: Command): string {
       return `dma ${command.device} ${command.type} ${command.address} ${command.bytes}`;
     case 'boot':
       return `boot ${command.line}`.trimEnd();
+    case 'compare':
+      return `compare ${command.line ?? 'off'}`.trimEnd();
     case 'pause':
       return 'pause';
     case 'run':
@@ -179,6 +182,13 @@ export function unexpected(what: string, got: string | undefined, valid: readonl
   const meant = nearest(got, valid);
   return `${expected}; got ${quoted(got)}${meant === null ? '' : `. Did you mean ${meant}?`}`;
 }
+
+/** What comes after the first word. A boot line is shown on many screens; nothing in it may move a cursor. */
+const bootLine = (text: string): string =>
+  text
+    .replace(/^\s*\S+\s*/, '')
+    .replace(CONTROL, ' ')
+    .trim();
 
 function deviceName(word: string | undefined): string {
   const found = deviceModels.find(({ name, sourceId }) => name === word || parseBdf(word ?? '') === sourceId);

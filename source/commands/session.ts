@@ -33,6 +33,8 @@ export class Session {
   focus: Focus = { view: 'overview', device: null, address: null };
   /** Commands since boot that changed the machine, or tried to. */
   readonly log: LogEntry[] = [];
+  /** The machine this one is compared with, or null. It keeps up with this one's time and gets the same commands. */
+  other: Session | null = null;
   /** Where a `run` with a duration ends, or null. */
   runUntil: number | null = null;
   private options: MachineOptions;
@@ -64,6 +66,8 @@ export class Session {
       }
     });
     if (this.simulation.halted !== null) this.noticeHalt();
+    if (changesMachine(command)) this.other?.apply(command);
+    this.other?.simulation.advance(this.simulation.now);
     return this.notice as Notice;
   }
 
@@ -73,6 +77,7 @@ export class Session {
     const wasHalted = this.simulation.halted;
     this.simulation.advance(end);
     if (this.simulation.halted !== null && wasHalted === null) this.noticeHalt();
+    this.other?.simulation.advance(this.simulation.now);
     if (this.runUntil !== null && this.simulation.now >= this.runUntil) this.pause();
   }
 
@@ -87,13 +92,16 @@ export class Session {
 
   snapshot(): Snapshot {
     const { simulation, state, speed, notice, focus } = this;
-    return snapshotOf(simulation, { state, speed, notice, focus });
+    const other = focus.view === 'compare' ? (this.other?.snapshot() ?? null) : null;
+    return snapshotOf(simulation, { state, speed, notice, focus, other });
   }
 
   private dispatch(command: Command): { text: string; linux: readonly string[] } {
     switch (command.name) {
       case 'boot':
         return this.reboot(command.line);
+      case 'compare':
+        return this.compareWith(command.line);
       case 'pause':
         this.pause();
         return { text: 'Paused.', linux: [] };
@@ -124,6 +132,7 @@ export class Session {
     this.simulation.journal.detail = this.state !== 'running';
     this.log.length = 0;
     this.runUntil = null;
+    if (this.other !== null) this.compareWith(this.other.options.boot);
     const { policy, settings } = this.simulation.machine.kernel;
     const ignored = settings.words.filter(({ known }) => !known).map(({ text }) => text);
     const warning = ignored.length === 0 ? '' : ` Linux ignored ${ignored.join(' ')}.`;
@@ -132,6 +141,20 @@ export class Session {
       : `Booted: DMA remapping is off.${warning}`;
     this.simulation.journal.command('boot', line, policy.reason);
     return { text, linux: rebooting(line) };
+  }
+
+  /** Boot another machine beside this one and bring it to where this one is; null: forget it. */
+  private compareWith(line: string | null): { text: string; linux: readonly string[] } {
+    if (line === null) {
+      this.other = null;
+      return { text: 'One machine again.', linux: [] };
+    }
+    this.other = new Session({ ...this.options, boot: line });
+    for (const { timeNs, command } of this.log) {
+      this.other.simulation.advance(timeNs);
+      this.other.apply(command);
+    }
+    return { text: `A second machine has booted with "${line}" and gets the same commands.`, linux: [] };
   }
 
   private pause(): void {
@@ -155,4 +178,4 @@ export class Session {
 
 /** Commands that a replay needs; pausing and speed do not change what the machine does. */
 const changesMachine = ({ name }: Command): boolean =>
-  !['boot', 'pause', 'run', 'step', 'speed'].includes(name);
+  !['boot', 'compare', 'pause', 'run', 'step', 'speed'].includes(name);

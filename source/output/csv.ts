@@ -18,16 +18,18 @@ const COLUMNS = [
   'faults',
 ] as const;
 
-export const csvHeader = (): string => `${COLUMNS.join(',')}\n`;
+export const csvHeader = (): string => csvLine(COLUMNS);
 
 export function csvRows({ simulatedNs, devices }: Report): string {
   return devices
     .map(({ name, dma, ...device }) => {
       const values: Record<string, unknown> = { ...device, ...dma, simulatedNs, device: name };
-      return `${COLUMNS.map((column) => cell(values[column])).join(',')}\n`;
+      return csvLine(COLUMNS.map((column) => values[column]));
     })
     .join('');
 }
+
+export const csvLine = (values: readonly unknown[]): string => `${values.map(cell).join(',')}\n`;
 
 const cell = (value: unknown): string => {
   const text = value === null ? '' : String(value);

@@ -249,9 +249,13 @@ export type Snapshot = {
   readonly transactions: readonly Transaction[];
   /** The tables of the focused address; null unless the focus asks for them, or where they are unknown. */
   readonly tables: TablePath | null;
+  /** CPU cycles that the kernel's IOMMU code took since boot; null where the source cannot know. */
+  readonly cpuCycles: number | null;
   readonly dmesg: readonly string[];
   readonly memory: { readonly corruptedPages: number; readonly corrupted: readonly CorruptedPage[] };
   readonly notice: Notice | null;
+  /** The machine that this one is compared with; null unless there is one and the focus asks for it. */
+  readonly other: Snapshot | null;
 };
 
 /**

@@ -30,9 +30,13 @@ export type RunningState = {
   readonly speed: number;
   readonly notice: Notice | null;
   readonly focus: Focus;
+  readonly other: Snapshot | null;
 };
 
-export function snapshotOf(simulation: Simulation, { state, speed, notice, focus }: RunningState): Snapshot {
+export function snapshotOf(
+  simulation: Simulation,
+  { state, speed, notice, focus, other }: RunningState,
+): Snapshot {
   const { machine, journal, statistics } = simulation;
   const { unit, kernel, options } = machine;
   const rates = statistics.rates();
@@ -73,12 +77,14 @@ export function snapshotOf(simulation: Simulation, { state, speed, notice, focus
       focus.view === 'tables'
         ? tablePath(machine, focused, focus.address ?? usedAddress(simulation, focused))
         : null,
+    cpuCycles: kernel.cycles,
     dmesg: kernel.log.lines.slice(),
     memory: {
       corruptedPages: journal.corruptedPages.size,
       corrupted: [...journal.corruptedPages.values()].slice(-CORRUPTED_SHOWN),
     },
     notice,
+    other,
   };
 }
 

@@ -203,6 +203,16 @@ export const bindings: readonly Binding[] = [
     run: openPrompt('boot'),
   },
   {
+    keys: ['c'],
+    shown: 'c',
+    group: 'machine',
+    help: say1('compare with another boot line'),
+    footer: say1('compare'),
+    disabled: (scene) => scene.refusal({ name: 'compare', line: null }),
+    run: ({ snapshot }) =>
+      act({ do: 'prompt', kind: 'command', text: `compare ${snapshot.other?.boot ?? snapshot.boot}` }),
+  },
+  {
     keys: ['o'],
     shown: 'o',
     group: 'act on the device',

@@ -35,6 +35,7 @@ export function consequences(command: Command, snapshot: Snapshot): readonly Act
     // What a device did before it was flipped says nothing about where its requests go now.
     return [{ do: 'choose', change: { ...newest, address: null, level: null, since: snapshot.timeNs } }];
   }
+  if (command.name === 'compare' && command.line !== null) return [{ do: 'go', view: 'compare' }];
   if (command.name !== 'dma') return [];
   const { device, address } = command;
   return [{ do: 'choose', change: { ...newest, device, sought: { device, address } } }];

@@ -50,10 +50,13 @@ test.each([
 });
 
 test.each([
-  ['', 'expected a command: device, dma, invalidation, boot, workload, pause, run, step, speed; got nothing'],
+  [
+    '',
+    'expected a command: device, dma, invalidation, boot, compare, workload, pause, run, step, speed; got nothing',
+  ],
   [
     'devise nic0 flip',
-    'expected a command: device, dma, invalidation, boot, workload, pause, run, step, speed; got "devise". Did you mean device?',
+    'expected a command: device, dma, invalidation, boot, compare, workload, pause, run, step, speed; got "devise". Did you mean device?',
   ],
   ['device', 'expected a device: nic0, nvme0, gpu0, hba1, usb0, tb0; got nothing'],
   [
@@ -166,12 +169,12 @@ test('in a list the first wrong command ends it, and what came before it stands'
   expect(parseCommands('pause; ;step 2;; stepp; pause')).toEqual({
     commands: [{ name: 'pause' }, { name: 'step', count: 2 }],
     error:
-      'expected a command: device, dma, invalidation, boot, workload, pause, run, step, speed; got "stepp". Did you mean step?',
+      'expected a command: device, dma, invalidation, boot, compare, workload, pause, run, step, speed; got "stepp". Did you mean step?',
   });
   expect(parseCommands('')).toEqual({ commands: [], error: null });
 });
 
 test('every command has help', () => {
-  expect(commandHelp).toHaveLength(9);
+  expect(commandHelp).toHaveLength(10);
   for (const { usage, help } of commandHelp) expect(usage.length * help.length).toBeGreaterThan(0);
 });

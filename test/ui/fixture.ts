@@ -477,6 +477,7 @@ export const running: Snapshot = {
   faultRegisters: { records: 1, inUse: 1, overflow: false, pending: true, interrupts: 125, lost: 0 },
   transactions: [],
   tables: null,
+  cpuCycles: 1_240_000,
   dmesg: [
     '[    0.000000] Command line: ro intel_iommu=on iommu=pt',
     '[    0.004200] DMAR: IOMMU enabled',
@@ -492,6 +493,7 @@ export const running: Snapshot = {
   ],
   memory: { corruptedPages: 0, corrupted: [] },
   notice: null,
+  other: null,
 };
 
 /** A snapshot that differs in some points. */
@@ -601,4 +603,27 @@ export const recorded: Snapshot = snapshot({
       steps: [],
     }),
   ],
+});
+
+/** `running`, with a machine beside it whose host devices are all translated. */
+export const compared: Snapshot = snapshot({
+  other: {
+    ...running,
+    boot: 'intel_iommu=on',
+    counters: {
+      ...running.counters,
+      iotlb_lookup: 61_020,
+      iotlb_hit: 59_433,
+      page_walks: 1587,
+      iommu_mrds: 1702,
+    },
+    invalidations: { ...running.invalidations, iotlb_domain: 96, wait: 120 },
+    cpuCycles: 9_870_000,
+    devices: devices.map((each) =>
+      each.lane === 'passthrough'
+        ? { ...each, lane: 'translated', attachedDomain: 'DMA-FQ', defaultDomain: 'DMA-FQ', did: 16 }
+        : each,
+    ),
+    series: series.map((column) => ({ ...column, page_walks: 3 * column.page_walks })),
+  },
 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { lineOf } from '../../source/ui/line.ts';
 import type { Selection } from '../../source/ui/selection.ts';
-import { corruption, examining, flipped, iommuOff, recorded, running } from './fixture.ts';
+import { compared, corruption, examining, flipped, iommuOff, recorded, running } from './fixture.ts';
 import { type Size, textFor } from './scene.ts';
 
 const bootPrompt: Partial<Selection> = {
@@ -33,6 +33,8 @@ const screens = {
   'dma-refused': [examining, { ...onHba1, view: 'dma', transaction: 18440 }],
   faults: [running, { view: 'faults' }],
   'faults-none': [iommuOff, { view: 'faults' }],
+  compare: [compared, { view: 'compare' }],
+  'compare-none': [running, { view: 'compare' }],
   help: [running, { help: true }],
 } as const;
 

@@ -61,8 +61,10 @@ export function traceSnapshot(
     transactions:
       focus.view === 'dma' && focused !== undefined ? requests.of(focused.device.name).slice().reverse() : [],
     tables: null,
+    cpuCycles: null,
     dmesg: faults.dmesg.slice(),
     memory: { corruptedPages: 0, corrupted: [] },
     notice,
+    other: null,
   };
 }

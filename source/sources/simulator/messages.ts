@@ -8,6 +8,8 @@ import type { Focus, RunState, Snapshot } from '../../simulation/snapshot.ts';
 export type Start = {
   readonly options: MachineOptions;
   readonly log: readonly LogEntry[];
+  /** Boot line of the machine it is compared with, or null. */
+  readonly otherBoot: string | null;
   readonly untilNs: number;
   readonly state: RunState;
   readonly speed: number;
@@ -24,4 +26,5 @@ export type FromSimulator = {
   /** The options and commands that lead to it. */
   readonly options: MachineOptions;
   readonly log: readonly LogEntry[];
+  readonly otherBoot: string | null;
 };

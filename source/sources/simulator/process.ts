@@ -30,9 +30,10 @@ class Pacer {
   private lastPublished = 0;
   private sending = false;
 
-  constructor({ options, log, untilNs, state, speed }: Start) {
+  constructor({ options, log, otherBoot, untilNs, state, speed }: Start) {
     this.session = new Session(options);
     this.session.replay(log, untilNs);
+    if (otherBoot !== null) this.session.apply({ name: 'compare', line: otherBoot });
     this.session.apply({ name: 'speed', factor: speed });
     this.session.apply(state === 'paused' ? { name: 'pause' } : { name: 'run', forNs: null });
     this.session.notice = null;
@@ -79,6 +80,7 @@ class Pacer {
       snapshot: session.snapshot(),
       options: session.bootOptions,
       log: session.log,
+      otherBoot: session.other?.bootOptions.boot ?? null,
     };
     sendMessage(message)
       // The channel may close under way; the loop in runSimulatorProcess ends the process then.

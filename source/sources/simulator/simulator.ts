@@ -53,7 +53,14 @@ class Simulator implements Source {
       this.becomeReady = resolve;
       this.failToStart = reject;
     });
-    this.launch({ options: machine, log: [], untilNs: 0, state: paused ? 'paused' : 'running', speed });
+    this.launch({
+      options: machine,
+      log: [],
+      otherBoot: null,
+      untilNs: 0,
+      state: paused ? 'paused' : 'running',
+      speed,
+    });
   }
 
   current(): Snapshot {
@@ -135,7 +142,7 @@ class Simulator implements Source {
     this.subprocess = null;
     if (this.latest === null)
       return this.failToStart(new Error(`the simulation could not be started: ${cause}`));
-    const { snapshot, options, log } = this.latest;
+    const { snapshot, options, log, otherBoot } = this.latest;
     this.deaths = performance.now() - this.startedAt < TOO_SOON_MS ? this.deaths + 1 : 1;
     if (this.deaths >= MAX_DEATHS) {
       this.problem = `The simulation died again and again (${cause}). q quits; the machine shown is its last state.`;
@@ -145,7 +152,7 @@ class Simulator implements Source {
       this.problem = fresh
         ? `The simulation died again (${cause}); the machine was booted afresh.`
         : `The simulation died (${cause}); it was started again and replayed to where it was.`;
-      const resumed = { log: fresh ? [] : log, untilNs: fresh ? 0 : snapshot.timeNs };
+      const resumed = { log: fresh ? [] : log, otherBoot, untilNs: fresh ? 0 : snapshot.timeNs };
       this.launch({ options, ...resumed, state: snapshot.state, speed: snapshot.speed });
     }
     for (const listener of this.listeners) listener();
