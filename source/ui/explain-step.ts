@@ -73,6 +73,15 @@ export function explainStep(step: Step, request: Request): Explained {
     case 'first-stage cache':
     case 'first-stage entry':
       return scalable(step);
+    case 'protected memory':
+      return {
+        ...nothing,
+        label: 'protected?',
+        reads: 'PMEN',
+        value: 'EPM 1',
+        meaning: 'a protected memory region',
+        why: 'The address lies in a memory region that PMEN protects from all DMA, whatever the tables say. Nothing is recorded.',
+      };
     case 'output':
       return {
         ...nothing,

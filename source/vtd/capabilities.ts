@@ -33,6 +33,14 @@ export type Capabilities = Conditions & {
   readonly invalidateOffset: number;
   readonly passThrough: boolean;
   readonly deviceTlb: boolean;
+  /** Whether a zero-length read may go to a write-only page. */
+  readonly zeroLengthRead: boolean;
+  /** Whether the no-write flag of translation requests is honoured. */
+  readonly noWriteFlag: boolean;
+  readonly pageRequests: boolean;
+  /** Which protected memory regions there are. */
+  readonly protectedLow: boolean;
+  readonly protectedHigh: boolean;
   readonly queuedInvalidation: boolean;
   readonly extendedInterruptMode: boolean;
   readonly cachingMode: boolean;
@@ -192,6 +200,11 @@ export function capabilities(description: UnitDescription): Capabilities {
     invalidateOffset: e.IRO * 16,
     passThrough: e.PT === 1,
     deviceTlb: e.DT === 1,
+    zeroLengthRead: c.ZLR === 1,
+    noWriteFlag: e.NWFS === 1,
+    pageRequests: e.PRS === 1,
+    protectedLow: c.PLMR === 1,
+    protectedHigh: c.PHMR === 1,
     queuedInvalidation: e.QI === 1,
     extendedInterruptMode: e.EIM === 1,
     cachingMode: c.CM === 1,
@@ -210,6 +223,7 @@ export function capabilities(description: UnitDescription): Capabilities {
     ridPasid: e.RPS === 1,
     registerInvalidation: version >>> 4 < QUEUE_ONLY_VERSION,
     DT: e.DT === 1,
+    DIT: e.DIT === 1,
     SC: e.SC === 1,
     MTS: e.MTS === 1,
     PRS: e.PRS === 1,

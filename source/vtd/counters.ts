@@ -20,6 +20,11 @@ export const counterMeanings = {
   faults: 'requests the unit refused',
   faults_recorded: 'of these, stored in a fault recording register',
   interrupt_requests: 'writes to 0xfeex_xxxx: interrupts, never DMA',
+  translation_requests: 'requests of device TLBs for a translation',
+  translated_requests: 'requests with an address that a device TLB gave',
+  ats_blocked: 'of both, refused; a translation request that finds no page is answered, not refused',
+  pg_req_posted: 'page requests put into the page request queue',
+  protected_blocked: 'requests that a protected memory region stopped; no fault is recorded for them',
 } as const;
 
 export type CounterName = keyof typeof counterMeanings;

@@ -25,6 +25,7 @@ export type InvalidationCounts = {
   pasid_iotlb_page: number;
   pasid_iotlb_all: number;
   interrupt_entry: number;
+  device_tlb: number;
   wait: number;
 };
 
@@ -51,6 +52,7 @@ export class Invalidator {
     pasid_iotlb_page: 0,
     pasid_iotlb_all: 0,
     interrupt_entry: 0,
+    device_tlb: 0,
     wait: 0,
   };
   /** Told of every invalidation, after it is done. */

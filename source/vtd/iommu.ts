@@ -9,6 +9,7 @@ import { FaultLog } from './fault-log.ts';
 import { InvalidationQueue } from './invalidation-queue.ts';
 import { Invalidator } from './invalidator.ts';
 import type { PhysicalMemory } from './memory.ts';
+import { isProtectedMemoryRegister } from './protected-memory.ts';
 import {
   contextCommand,
   faultStatus,
@@ -122,6 +123,7 @@ export class Iommu {
       case Offset.IQERCD:
         return this.queue.error;
     }
+    if (isProtectedMemoryRegister(offset)) return this.translator.protectedMemory.read(offset);
     const { faultOffset, faultRecords, invalidateOffset } = this.capabilities;
     // IVA is write-only.
     if (offset === invalidateOffset || offset === invalidateOffset + 4) return 0;
@@ -159,6 +161,10 @@ export class Iommu {
           this.set(Offset.IECTL, this.get(Offset.IECTL) & ~PENDING);
         }
         return;
+    }
+    if (isProtectedMemoryRegister(offset)) {
+      this.translator.protectedMemory.write(offset, value);
+      return this.translator.setGates();
     }
     const { faultOffset, faultRecords, invalidateOffset } = this.capabilities;
     const record = offset - faultOffset;
@@ -229,7 +235,10 @@ export class Iommu {
       // Bits at and above the host address width are not implemented.
       translator.rootHi = this.get(Offset.RTADDR + 4) & (2 ** (this.capabilities.hostAddressWidth - 32) - 1);
       translator.rootLo = lo & ~0xfff;
-      translator.tableMode = (lo >>> rootTableAddress.fields.TTM.shift) & rootTableAddress.fields.TTM.mask;
+      translator.setGates(
+        undefined,
+        (lo >>> rootTableAddress.fields.TTM.shift) & rootTableAddress.fields.TTM.mask,
+      );
       if (this.capabilities.setRootInvalidates) translator.dropCaches();
       this.status |= Global.SRTP;
     }
@@ -238,8 +247,8 @@ export class Iommu {
 
     const isOn = (this.status & Global.TE) !== 0;
     // Turning a scalable-mode unit off is an implicit global invalidation.
-    if (translator.enabled && !isOn && this.capabilities.scalableMode) translator.dropCaches();
-    translator.enabled = isOn;
+    if ((before & Global.TE) !== 0 && !isOn && this.capabilities.scalableMode) translator.dropCaches();
+    translator.setGates(isOn);
     const queueOn = (this.status & Global.QIE) !== 0;
     if (queueOn && !queue.enabled) {
       // Enabling with a tail other than 0 is a programming error; QEMU refuses it too.

@@ -10,6 +10,7 @@ import { bigToWords, wordsToBig } from './bits.ts';
 export type Conditions = {
   readonly hostAddressWidth: number;
   readonly DT: boolean;
+  readonly DIT: boolean;
   readonly SC: boolean;
   readonly MTS: boolean;
   readonly PRS: boolean;

@@ -20,6 +20,11 @@ export const Offset = {
   FEDATA: 0x03c,
   FEADDR: 0x040,
   FEUADDR: 0x044,
+  PMEN: 0x064,
+  PLMBASE: 0x068,
+  PLMLIMIT: 0x06c,
+  PHMBASE: 0x070,
+  PHMLIMIT: 0x078,
   IQH: 0x080,
   IQT: 0x088,
   IQA: 0x090,
@@ -30,6 +35,14 @@ export const Offset = {
   IEUADDR: 0x0ac,
   IQERCD: 0x0b0,
   IRTA: 0x0b8,
+  PQH: 0x0c0,
+  PQT: 0x0c8,
+  PQA: 0x0d0,
+  PRS: 0x0dc,
+  PECTL: 0x0e0,
+  PEDATA: 0x0e4,
+  PEADDR: 0x0e8,
+  PEUADDR: 0x0ec,
 } as const;
 
 const yes = (what: string, no = `no ${what}`) => ({ values: { 0: no, 1: what } });
@@ -175,6 +188,17 @@ export const eventControl = layout('FECTL_REG', 32, SOURCE, {
   IP: bit(30, 'interrupt pending'),
 });
 
+export const protectedMemoryEnable = layout('PMEN_REG', 32, SOURCE, {
+  EPM: bit(31, 'protected memory regions', yes('enabled', 'off')),
+  PRS: bit(0, 'protection in effect', yes('yes', 'no')),
+});
+
+/** Bounds of the protected regions; how many low bits are zero is the unit's choice, here 20. */
+export const protectedLowBase = layout('PLMBASE_REG', 32, SOURCE, { BASE: address(31, 20, 'first MiB') });
+export const protectedLowLimit = layout('PLMLIMIT_REG', 32, SOURCE, { LIMIT: address(31, 20, 'last MiB') });
+export const protectedHighBase = layout('PHMBASE_REG', 64, SOURCE, { BASE: address(63, 20, 'first MiB') });
+export const protectedHighLimit = layout('PHMLIMIT_REG', 64, SOURCE, { LIMIT: address(63, 20, 'last MiB') });
+
 export const queueAddress = layout('IQA_REG', 64, SOURCE, {
   QS: bits(2, 0, 'queue has 2^(QS+8) descriptors of 128 bits'),
   DW: bit(11, 'descriptor width', { values: { 0: '128 bits', 1: '256 bits' } }),
@@ -185,6 +209,29 @@ export const queueError = layout('IQERCD_REG', 64, SOURCE, {
   IQEI: bits(3, 0, 'why the queue stopped'),
   ITESID: bits(47, 32, 'device of the time-out'),
   ICESID: bits(63, 48, 'device of the completion error'),
+});
+
+export const pageQueueHead = layout('PQH_REG', 64, SOURCE, {
+  PQH: input(18, 5, 'next entry that software takes, as an offset'),
+});
+
+export const pageQueueTail = layout('PQT_REG', 64, SOURCE, {
+  PQT: input(18, 5, 'next entry that the unit fills, as an offset'),
+});
+
+export const pageQueueAddress = layout('PQA_REG', 64, SOURCE, {
+  PQS: bits(2, 0, 'queue has 2^(PQS+7) entries of 32 bytes'),
+  PQA: address(63, 12, 'queue'),
+});
+
+export const pageRequestStatus = layout('PRS_REG', 32, SOURCE, {
+  PPR: bit(0, 'a page request is in the queue'),
+  PRO: bit(1, 'the page request queue overflowed'),
+});
+
+export const pageEventControl = layout('PECTL_REG', 32, SOURCE, {
+  IM: bit(31, 'interrupt masked'),
+  IP: bit(30, 'interrupt pending'),
 });
 
 /** Reasons a queue stops, IQERCD.IQEI. */
@@ -211,7 +258,17 @@ export const registerLayouts: Readonly<Record<string, Layout>> = {
   CCMD: contextCommand,
   FSTS: faultStatus,
   FECTL: eventControl,
+  PMEN: protectedMemoryEnable,
+  PLMBASE: protectedLowBase,
+  PLMLIMIT: protectedLowLimit,
+  PHMBASE: protectedHighBase,
+  PHMLIMIT: protectedHighLimit,
   IQA: queueAddress,
+  PQH: pageQueueHead,
+  PQT: pageQueueTail,
+  PQA: pageQueueAddress,
+  PRS: pageRequestStatus,
+  PECTL: pageEventControl,
   IQERCD: queueError,
   IVA: invalidateAddress,
   IOTLB: iotlbCommand,

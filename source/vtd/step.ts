@@ -18,7 +18,8 @@ export type Stage =
   | 'first-stage cache'
   | 'first-stage entry'
   | 'paging entry'
-  | 'output';
+  | 'output'
+  | 'protected memory';
 
 /** `passed` and `blocked` end a request, and so does `hit` of the IOTLB; after the others it goes on. */
 export type Verdict = 'go on' | 'hit' | 'miss' | 'passed' | 'blocked';

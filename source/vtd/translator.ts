@@ -31,7 +31,7 @@ export { defaultUncertain, type Uncertain } from './uncertain.ts';
 export { type CacheShape, defaultCaches, levelIndex, Outcome } from './walker.ts';
 
 const { iommu_requests, ctxt_cache_lookup, ctxt_cache_hit, iotlb_lookup, page_walks } = Counter;
-const { faults, interrupt_requests } = Counter;
+const { faults, interrupt_requests, protected_blocked } = Counter;
 
 const ROOT_P = 1 << rootEntry.fields.P.shift;
 const CONTEXT_P = 1 << contextEntry.fields.P.shift;
@@ -62,13 +62,13 @@ export class Translator extends ScalableMode {
     this.outLo = lo;
     if (hi === 0 && (lo & INTERRUPT_MASK) === INTERRUPT_BASE)
       return this.interrupt(mine, sourceId, hi, lo, access);
-    if (!this.enabled) {
-      if (this.steps !== null) this.note('gate', 'passed', 'GSTS.TES = 0: requests pass untranslated');
-      return Outcome.UNTRANSLATED;
-    }
+    if (!this.isPlain) return this.gated(mine, sourceId, hi, lo, access);
     this.count(mine, iommu_requests);
-    if (this.tableMode !== TableMode.LEGACY) return this.otherMode(mine, sourceId, hi, lo, access);
+    return this.translateLegacy(mine, sourceId, hi, lo, access);
+  }
 
+  /** A request in legacy mode, once it is past the gates. */
+  private translateLegacy(mine: Counts, sourceId: number, hi: number, lo: number, access: number): number {
     const contextFault = this.findContext(mine, sourceId);
     const fpd = this.context[0] & CONTEXT_FPD;
     if (contextFault !== 0) return this.blocked(mine, sourceId, hi, lo, access, contextFault, fpd);
@@ -147,15 +147,41 @@ export class Translator extends ScalableMode {
     this.did = -1;
     this.outHi = hi;
     this.outLo = lo;
+    return this.gated(mine, sourceId, hi, lo, access);
+  }
+
+  /** Any request: off or on, in any table mode, and then past the protected memory regions. */
+  private gated(mine: Counts, sourceId: number, hi: number, lo: number, access: number): number {
     if (!this.enabled) {
       if (this.steps !== null) this.note('gate', 'passed', 'GSTS.TES = 0: requests pass untranslated');
-      return Outcome.UNTRANSLATED;
+      return this.guarded(mine, Outcome.UNTRANSLATED);
     }
     this.count(mine, iommu_requests);
+    return this.guarded(mine, this.byTables(mine, sourceId, hi, lo, access));
+  }
+
+  /** The algorithm of the table mode that is in use. */
+  protected byTables(mine: Counts, sourceId: number, hi: number, lo: number, access: number): number {
     if (this.tableMode !== TableMode.LEGACY) return this.otherMode(mine, sourceId, hi, lo, access);
+    if (this.pasid < 0) return this.translateLegacy(mine, sourceId, hi, lo, access);
     if (this.steps !== null)
       this.note('gate', 'blocked', 'chapter 3: legacy mode knows no PASID', Fault.PASID_IN_LEGACY);
     return this.blocked(mine, sourceId, hi, lo, access, Fault.PASID_IN_LEGACY, 0);
+  }
+
+  /** What is left of an outcome once the protected memory regions had their say: physical addresses, no fault. */
+  protected guarded(mine: Counts, outcome: number): number {
+    if (outcome === Outcome.BLOCKED || !this.protectedMemory.covers(this.outHi, this.outLo)) return outcome;
+    const isRemapped = outcome === Outcome.HIT || outcome === Outcome.WALKED;
+    if (isRemapped && !this.uncertain.protectedMemoryCoversTranslations) return outcome;
+    if (this.steps !== null)
+      this.note(
+        'protected memory',
+        'blocked',
+        'chapter 11.4: PMEN.EPM = 1 and the address lies in a protected region',
+      );
+    this.count(mine, protected_blocked);
+    return Outcome.BLOCKED;
   }
 
   /** Root and context entry of a requester, from the cache or from memory, into `context`. Returns a fault or 0. */

@@ -18,6 +18,11 @@ export const uncertainties = {
     meaning: 'a read in 0xfeex_xxxx is a fault of the unit; otherwise the root complex refuses it before',
     source: 'sources differ; QEMU: the root complex',
   },
+  protectedMemoryCoversTranslations: {
+    default: true,
+    meaning: 'protected memory regions also stop requests that tables translate, not only those that do without',
+    source: 'register documents of client processors leave it to the unit',
+  },
   nestedInterruptRange: {
     default: true,
     meaning: 'the guest-physical address that a nested first stage gives must not lie in 0xfeex_xxxx either',

@@ -16,6 +16,7 @@ import type { PhysicalMemory } from './memory.ts';
 import { PagingCache, type PagingCacheShape } from './paging-cache.ts';
 import { PAGE_SIZE, pageEntry, pagingEntryLayout, READ, WRITE } from './paging-entry.ts';
 import { PasidCache, type PasidCacheShape } from './pasid-cache.ts';
+import { ProtectedMemory } from './protected-memory.ts';
 import { SECOND_STAGE } from './space.ts';
 import type { Stage, Step, Verdict } from './step.ts';
 import { defaultUncertain, type Uncertain } from './uncertain.ts';
@@ -118,18 +119,21 @@ export const INTERRUPT_MASK = 0xfff0_0000 | 0;
 export const INTERRUPT_BASE = 0xfee0_0000 | 0;
 
 export class Walker {
-  /** GSTS.TES. */
-  enabled = false;
-  /** The root table latched by SRTP, and its mode. */
+  /** The root table latched by SRTP. */
   rootHi = 0;
   rootLo = 0;
-  tableMode = 0;
+  /** Set by `setGates` only, which keeps them together. */
+  protected enabled = false;
+  protected tableMode = 0;
+  /** Translation is on in legacy mode and no memory is protected, as for most requests: one test instead of three. */
+  protected isPlain = false;
 
   /** Whether tables are those of scalable mode. */
   get isScalable(): boolean {
     return this.tableMode === TableMode.SCALABLE && this.capabilities.scalableMode;
   }
 
+  readonly protectedMemory: ProtectedMemory;
   readonly iotlb: Iotlb;
   /** Non-leaf entries of second-stage tables. */
   readonly pagingCache: PagingCache;
@@ -201,6 +205,7 @@ export class Walker {
     this.onFirstFault = onFirstFault;
     this.uncertain = { ...defaultUncertain, ...uncertain };
     this.keepsAbsent = capabilities.cachingMode && this.uncertain.cachesNotPresent;
+    this.protectedMemory = new ProtectedMemory(capabilities);
     this.iotlb = new Iotlb(shape.iotlb);
     this.pagingCache = new PagingCache(shape.pagingCache);
     this.firstStageCache = new PagingCache(shape.pagingCache);
@@ -208,6 +213,18 @@ export class Walker {
     this.pasidCache = new PasidCache(shape.pasidCache);
     this.requesters = new Array<Counts>(0x10000).fill(this.nobody);
     this.pagingReserved = pagingReservedBits(capabilities, pagingEntryLayout);
+  }
+
+  /**
+   * What decides about requests before any table is read; to be called whenever PMEN changes, too.
+   *
+   * @param enabled GSTS.TES
+   * @param tableMode RTADDR.TTM as SRTP latched it
+   */
+  setGates(enabled = this.enabled, tableMode = this.tableMode): void {
+    this.enabled = enabled;
+    this.tableMode = tableMode;
+    this.isPlain = enabled && tableMode === TableMode.LEGACY && !this.protectedMemory.enabled;
   }
 
   /** Counts of one requester from now on; the unit's counts include them. */

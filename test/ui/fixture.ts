@@ -458,6 +458,7 @@ export const running: Snapshot = {
     iotlb_domain: 12,
     iotlb_global: 1,
     interrupt_entry: 0,
+    device_tlb: 0,
     pasid_cache: 0,
     pasid_iotlb_page: 0,
     pasid_iotlb_all: 0,

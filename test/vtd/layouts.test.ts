@@ -51,6 +51,7 @@ const conditions: fc.Arbitrary<Conditions> = fc.record({
   EAFS: fc.boolean(),
   PASID: fc.boolean(),
   PDS: fc.boolean(),
+  DIT: fc.boolean(),
   SSADS: fc.boolean(),
   SMPWCS: fc.boolean(),
   RPRIVS: fc.boolean(),

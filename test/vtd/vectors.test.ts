@@ -47,7 +47,9 @@ type Step =
   | { readonly invalidate: AnyInvalidation }
   | { readonly peek: Record<Hex, Hex> }
   | { readonly srtp: Hex }
-  | { readonly te: boolean };
+  | { readonly te: boolean }
+  | { readonly write: Record<Hex, Hex> }
+  | { readonly read: Record<Hex, Hex> };
 /** A preset, which parameters may follow: `qemu cap.CM=1`; or registers of its own. */
 type Unit = string | { readonly cap: Hex; readonly ecap: Hex; readonly hostAddressWidth: number };
 type Setup = {
@@ -107,7 +109,15 @@ function run({ unit, device, rtaddr, memory, uncertain }: Setup, steps: Step[], 
       }
     } else if ('invalidate' in step) bench.invalidate(step.invalidate);
     else if ('srtp' in step) bench.setRoot(BigInt(step.srtp));
-    else if ('te' in step)
+    else if ('write' in step) {
+      for (const [offset, value] of Object.entries(step.write)) bench.write(Number(offset), Number(value));
+    } else if ('read' in step) {
+      for (const [offset, value] of Object.entries(step.read)) {
+        expect(bench.reg(Number(offset)).toString(16), `step ${index}: register ${offset}`).toBe(
+          BigInt(value).toString(16),
+        );
+      }
+    } else if ('te' in step)
       bench.command(step.te ? registers.Global.TE : 0, step.te ? 0 : registers.Global.TE);
     else {
       for (const [address, value] of Object.entries(step.poke)) bench.poke(BigInt(address), BigInt(value));

@@ -9,6 +9,8 @@ import { pagesText } from './pages.ts';
 
 type Values = Readonly<Record<string, bigint>>;
 
+const granule = 'Here regions have a granule of 1 MiB; on a real unit, write ones and read back.';
+
 /** By the name of the register; one that is not here is shown with its fields only. */
 const sentences: Readonly<Record<string, (values: Values) => string[]>> = {
   CAP: explainCapability,
@@ -47,6 +49,31 @@ const sentences: Readonly<Record<string, (values: Values) => string[]>> = {
   FSTS: explainFaultStatus,
   FECTL: ({ IM, IP }) => [
     IM === 1n ? 'Fault interrupts are masked.' : 'Faults raise an interrupt.',
+    ...(IP === 1n ? ['One is waiting to be sent.'] : []),
+  ],
+  PMEN: ({ EPM, PRS }) => [
+    EPM === 1n
+      ? 'No DMA reaches the protected memory regions, whether DMA remapping is on or off.'
+      : 'The protected memory regions are off.',
+    ...(EPM !== PRS ? ['The change is not in effect yet.'] : []),
+  ],
+  PLMBASE: ({ BASE }) => [`The protected low region begins at ${hexText(BASE)}.`, granule],
+  PLMLIMIT: ({ LIMIT }) => [`The protected low region ends at ${hexText(LIMIT + 0xf_ffffn)}.`, granule],
+  PHMBASE: ({ BASE }) => [`The protected high region begins at ${hexText(BASE)}.`, granule],
+  PHMLIMIT: ({ LIMIT }) => [`The protected high region ends at ${hexText(LIMIT + 0xf_ffffn)}.`, granule],
+  PQH: ({ PQH }) => [`Software takes entry ${PQH / 32n} of the page request queue next.`],
+  PQT: ({ PQT }) => [`The unit fills entry ${PQT / 32n} of the page request queue next.`],
+  PQA: ({ PQS, PQA }) => [
+    `The page request queue lies at ${hexText(PQA)} and has ${1n << (PQS + 7n)} entries of 32 bytes.`,
+  ],
+  PRS: ({ PPR, PRO }) => [
+    PPR === 1n ? 'A page request waits to be taken from the queue.' : 'No page request is pending.',
+    ...(PRO === 1n
+      ? ['The queue overflowed: page requests are answered by the unit itself until this bit is cleared.']
+      : []),
+  ],
+  PECTL: ({ IM, IP }) => [
+    IM === 1n ? 'Interrupts of page requests are masked.' : 'Page requests raise an interrupt.',
     ...(IP === 1n ? ['One is waiting to be sent.'] : []),
   ],
   IQA: ({ QS, DW, IQA }) => [

@@ -26,6 +26,7 @@ export class Tally {
     iotlb_domain: 0,
     iotlb_global: 0,
     interrupt_entry: 0,
+    device_tlb: 0,
     pasid_cache: 0,
     pasid_iotlb_page: 0,
     pasid_iotlb_all: 0,
@@ -99,6 +100,11 @@ export function counters(tally: Tally): Readonly<Record<CounterName, number | nu
     faults,
     faults_recorded: tally.records,
     interrupt_requests: tally.interruptRequests === 0 ? null : tally.interruptRequests,
+    translation_requests: null,
+    translated_requests: null,
+    ats_blocked: null,
+    pg_req_posted: null,
+    protected_blocked: null,
   };
 }
 
