@@ -20,7 +20,8 @@ export const uncertainties = {
   },
   protectedMemoryCoversTranslations: {
     default: true,
-    meaning: 'protected memory regions also stop requests that tables translate, not only those that do without',
+    meaning:
+      'protected memory regions also stop requests that tables translate, not only those that do without',
     source: 'register documents of client processors leave it to the unit',
   },
   nestedInterruptRange: {
