@@ -21,10 +21,15 @@ const switchName = (name: UncertainName): SwitchName => `uncertain.${name}`;
 
 export const uncertainParameters = Object.fromEntries(
   uncertainNames.map((name) => {
-    const { default: isOn, meaning, source } = uncertainties[name];
-    return [switchName(name), choice(['yes', 'no'], { meaning, default: isOn ? 'yes' : 'no', source })];
+    const open = uncertainties[name];
+    const { meaning, source } = open;
+    const declared =
+      'choices' in open
+        ? choice<string>(open.choices, { meaning, default: open.default, source })
+        : choice<string>(['yes', 'no'], { meaning, default: open.default ? 'yes' : 'no', source });
+    return [switchName(name), declared];
   }),
-) as Record<SwitchName, ChoiceParameter<'yes' | 'no'>>;
+) as Record<SwitchName, ChoiceParameter>;
 
 /** A unit with the fields that were set. Throws a RangeError where no unit can be so, with all reasons. */
 export function unitOf(unit: UnitDescription, values: ValuesOf<typeof fieldParameters>): UnitDescription {
@@ -38,4 +43,9 @@ export function unitOf(unit: UnitDescription, values: ValuesOf<typeof fieldParam
 }
 
 export const uncertainOf = (values: ValuesOf<typeof uncertainParameters>): Uncertain =>
-  Object.fromEntries(uncertainNames.map((name) => [name, values[switchName(name)] === 'yes'])) as Uncertain;
+  Object.fromEntries(
+    uncertainNames.map((name) => {
+      const value = values[switchName(name)];
+      return [name, 'choices' in uncertainties[name] ? value : value === 'yes'];
+    }),
+  ) as unknown as Uncertain;

@@ -1,6 +1,7 @@
 /** Primary fault logging: the ring of fault recording registers. VT-d specification, chapter 7.2.1. */
 import { faultRecord } from './fault-record.ts';
 import { EXECUTE, READ, WRITE } from './paging-entry.ts';
+import type { Uncertain } from './uncertain.ts';
 
 const { FR, T1, T2, AT, F, SID, PRIV, EXE, PP, PV } = faultRecord.fields;
 const HELD = F.mask << F.shift;
@@ -17,9 +18,11 @@ export class FaultLog {
   /** FSTS.FRI: the record first filled when the log last was empty. */
   first = 0;
   private next = 0;
+  private readonly compression: Uncertain['faultCompression'];
 
-  constructor(records: number) {
+  constructor(records: number, compression: Uncertain['faultCompression']) {
     this.records = records;
+    this.compression = compression;
     this.words = new Int32Array(4 * records);
   }
 
@@ -50,9 +53,9 @@ export class FaultLog {
     privileged = false,
   ): Recorded {
     if (this.overflow) return 'overflow';
-    for (let i = 0; i < this.records; i++) {
-      // Compression: a device that already has a record waiting is not recorded again (chapter 7.2.1, optional).
-      if (this.holds(i) && (this.words[4 * i + 2] & 0xffff) === sourceId) return 'duplicate';
+    if (this.compression !== 'none') {
+      for (let i = 0; i < this.records; i++)
+        if (this.holds(i) && this.isSame(i, sourceId, hi, lo, reason)) return 'duplicate';
     }
     if (this.holds(this.next)) {
       this.overflow = true;
@@ -77,6 +80,16 @@ export class FaultLog {
       pasidBits | (reason << FR.shift) | (0 << AT.shift) | ((isRead ? 1 : 0) << T1.shift) | HELD;
     this.next = (this.next + 1) % this.records;
     return wasEmpty ? 'first' : 'recorded';
+  }
+
+  /** Compression, chapter 7.2.1, optional: whether a record that is held stands for a fault as well. */
+  private isSame(index: number, sourceId: number, hi: number, lo: number, reason: number): boolean {
+    const { words } = this;
+    const at = 4 * index;
+    if ((words[at + 2] & 0xffff) !== sourceId) return false;
+    if (this.compression === 'source') return true;
+    const held = (words[at + 3] >>> FR.shift) & FR.mask;
+    return held === reason && words[at] === (lo & ~0xfff) && words[at + 1] === hi;
   }
 
   /** Software wrote 1 to the F bit of a record. */

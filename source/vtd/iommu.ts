@@ -20,7 +20,8 @@ import {
   rootTableAddress,
 } from './registers.ts';
 import type { Step } from './step.ts';
-import { type CacheShape, defaultCaches, Translator, type Uncertain } from './translator.ts';
+import { type CacheShape, defaultCaches, Translator } from './translator.ts';
+import { defaultUncertain, type Uncertain } from './uncertain.ts';
 
 const WINDOW_WORDS = WINDOW_BYTES / 4;
 const MASKED = 1 << 31;
@@ -80,7 +81,10 @@ export class Iommu {
     this.name = description.name;
     this.capabilities = capabilities(description);
     this.sendInterrupt = sendInterrupt;
-    this.faultLog = new FaultLog(this.capabilities.faultRecords);
+    this.faultLog = new FaultLog(
+      this.capabilities.faultRecords,
+      uncertain.faultCompression ?? defaultUncertain.faultCompression,
+    );
     this.translator = new Translator(
       memory,
       this.capabilities,

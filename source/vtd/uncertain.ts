@@ -3,6 +3,13 @@
  * reading can be simulated. A switch is declared here once; `--set uncertain.<name>` changes it.
  */
 export const uncertainties = {
+  faultCompression: {
+    default: 'source',
+    choices: ['source', 'fault', 'none'],
+    meaning:
+      'which fault is no new one while a record is held: any of that source, one of that source, reason and page, or none',
+    source: 'optional by the specification; QEMU: any of that source',
+  },
   contextReservedIsQualified: {
     default: true,
     meaning: 'FPD keeps reserved bits of a context entry (0xb) from being recorded',
@@ -79,14 +86,20 @@ export const uncertainties = {
   },
 } as const satisfies Record<string, Uncertainty>;
 
-type Uncertainty = { readonly default: boolean; readonly meaning: string; readonly source: string };
+type Uncertainty = { readonly meaning: string; readonly source: string } & (
+  | { readonly default: boolean }
+  | { readonly default: string; readonly choices: readonly string[] }
+);
 
 export type UncertainName = keyof typeof uncertainties;
 
-export type Uncertain = { readonly [N in UncertainName]: boolean };
+type ValueOf<T> = T extends { readonly choices: readonly (infer W)[] } ? W : boolean;
+
+/** Yes or no, or one of some words. */
+export type Uncertain = { readonly [N in UncertainName]: ValueOf<(typeof uncertainties)[N]> };
 
 export const uncertainNames = Object.keys(uncertainties) as UncertainName[];
 
 export const defaultUncertain = Object.fromEntries(
   uncertainNames.map((name) => [name, uncertainties[name].default]),
-) as Uncertain;
+) as unknown as Uncertain;

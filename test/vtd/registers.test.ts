@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Global, Offset, ONE_SHOT_MASK } from '../../source/vtd/registers.ts';
+import type { Uncertain } from '../../source/vtd/uncertain.ts';
 import { Bench, unitLike, unitWith } from '../support/unit.ts';
 
 const FOUR_RECORDS = unitLike('qemu', { capSet: 3n << 40n });
@@ -8,8 +9,8 @@ const IM = 0x8000_0000;
 const IP = 0x4000_0000;
 
 /** Devices 03:00.0 to 03:00.7 without permission for anything. */
-function bench(unit = FOUR_RECORDS) {
-  const machine = new Bench({ unit });
+function bench(unit = FOUR_RECORDS, uncertain: Partial<Uncertain> = {}) {
+  const machine = new Bench({ unit, uncertain });
   for (let fn = 0; fn < 8; fn++) machine.attach(`03:00.${fn}`, { SSPTPTR: 0x10000n, DID: 5 });
   return machine.start();
 }
@@ -266,6 +267,46 @@ describe('fault log', () => {
     fault(machine, 1);
     expect(held(machine)).toEqual([false, true, false, false]);
   });
+
+  test.each([
+    ['source', [true, false, false, false]],
+    ['fault', [true, true, true, false]],
+    ['none', [true, true, true, true]],
+  ] as const)('compresses by %s', (faultCompression, expected) => {
+    const machine = bench(FOUR_RECORDS, { faultCompression });
+    machine.map(0x10000, 4, 0x3000n, 0x5001n);
+    machine.dma('03:00.1', 'read', 0x2000n);
+    machine.dma('03:00.1', 'read', 0x2abcn);
+    machine.dma('03:00.1', 'read', 0x4000n);
+    machine.dma('03:00.1', 'write', 0x3000n);
+    expect(held(machine)).toEqual(expected);
+    expect(status(machine).PFO).toBe(0);
+  });
+
+  test.each([1, 2, 3, 4, 8, 100])(
+    'of %i records is a ring that loses nothing software takes in time',
+    (count) => {
+      const machine = new Bench({
+        unit: unitWith('qemu', `ecap.IRO=240 cap.NFR=${count - 1}`),
+        uncertain: { faultCompression: 'none' },
+      });
+      machine.start();
+      let next = 0;
+      for (let round = 1; round <= 12; round++) {
+        const burst = 1 + ((round * 7) % count);
+        for (let i = 0; i < burst; i++) machine.dma('03:00.0', 'read', BigInt((round * 1000 + i) * 4096));
+        expect(status(machine)).toEqual({ PFO: 0, PPF: 1, IQE: 0, FRI: next });
+        for (let i = 0; i < burst; i++, next = (next + 1) % count) {
+          const [page, hi] = machine.records()[next];
+          expect([page, hi >> 63n]).toEqual([BigInt((round * 1000 + i) * 4096), 1n]);
+          release(machine, next);
+        }
+        expect(status(machine)).toEqual({ PFO: 0, PPF: 0, IQE: 0, FRI: 0 });
+      }
+      for (let i = 0; i <= count; i++) machine.dma('03:00.0', 'read', BigInt(i * 4096));
+      expect(status(machine)).toEqual({ PFO: 1, PPF: 1, IQE: 0, FRI: next });
+    },
+  );
 
   test('with a single record loses the second device', () => {
     const machine = bench(unitLike('qemu'));
