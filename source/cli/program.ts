@@ -7,6 +7,7 @@ import { addCompare } from './compare.ts';
 import { addConform } from './conform.ts';
 import { addDashboard } from './dashboard.ts';
 import { addDecode } from './decode.ts';
+import { addExperiment } from './experiment.ts';
 import { addExplain } from './explain.ts';
 import { addReplay } from './replay.ts';
 import { addRun } from './run.ts';
@@ -41,6 +42,7 @@ export function buildProgram(): Program {
   addReplay(program);
   addConform(program);
   addDecode(program);
+  addExperiment(program);
   addExplain(program);
   addBoot(program);
   return program;

@@ -1,5 +1,6 @@
 /** `--set name=value`, for every command that simulates something. */
 import { Option } from 'commander';
+import { type PresetName, presets } from '../parameters/presets.ts';
 import { BadSetting, checkValues, type Overrides, readSetting, valuesWith } from '../parameters/registry.ts';
 import type { UnitDescription } from '../vtd/capabilities.ts';
 import { invalid } from './options.ts';
@@ -11,8 +12,8 @@ export const settingOption = (): Option =>
     .default({}, 'none');
 
 /** Refuse values that are right one by one but not together, or not on this unit. */
-export function checkSettings(set: Overrides, unit: UnitDescription): void {
-  checkValues(valuesWith(set), unit);
+export function checkSettings(set: Overrides, unit: UnitDescription, preset?: PresetName): void {
+  checkValues(valuesWith(preset === undefined ? {} : presets[preset].values, set), unit);
 }
 
 function reading<T>(read: () => T): T {

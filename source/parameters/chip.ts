@@ -21,6 +21,11 @@ export const chipParameters = {
     default: '8',
     source: unpublished,
   }),
+  'iotlb.replacement': choice(['lru', 'fifo', 'random'], {
+    meaning: 'which entry of a full set goes: least recently used, longest there, any',
+    default: 'lru',
+    source: `${unpublished}; uniform random access cannot tell them apart`,
+  }),
   'iotlb.hitNs': figure('ns', {
     meaning: 'a look-up in the IOTLB',
     default: 2,
@@ -75,7 +80,11 @@ export function cachesOf(values: ValuesOf<typeof chipParameters>): CacheShape {
   const entries = values['iotlb.entries'];
   const ways = values['iotlb.ways'] === 'full' ? entries : Number(values['iotlb.ways']);
   return {
-    iotlb: { sets: setsOf('iotlb', entries, ways, 'or iotlb.ways=full'), ways },
+    iotlb: {
+      sets: setsOf('iotlb', entries, ways, 'or iotlb.ways=full'),
+      ways,
+      replacement: values['iotlb.replacement'],
+    },
     pagingCache: {
       5: values['pagingCache.level5.entries'],
       4: values['pagingCache.l1.entries'],

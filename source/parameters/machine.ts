@@ -1,19 +1,7 @@
 /** The simulated PC around the unit. */
-import { count, figure } from './declaration.ts';
+import { figure } from './declaration.ts';
 
 export const machineParameters = {
-  'walk.readNs': figure('ns', {
-    meaning: 'one memory read of a walk',
-    default: 100,
-    most: 1e6,
-    source: 'Rubin et al., SOSP 2024, an illustration there',
-  }),
-  'read.outstanding': count('requests', {
-    meaning: 'requests a device keeps in flight, by which its translation latency is hidden',
-    default: 32,
-    most: 65_536,
-    source: 'our choice',
-  }),
   'nic.packetNs': figure('ns', {
     meaning: 'time between packets on the wire of nic0',
     default: 1230,

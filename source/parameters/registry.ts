@@ -8,11 +8,13 @@ import { cachesOf, chipParameters } from './chip.ts';
 import { cpuParameters } from './cpu.ts';
 import type { Parameter, ValuesOf } from './declaration.ts';
 import { machineParameters } from './machine.ts';
+import { timingParameters } from './timing.ts';
 import { fieldParameters, uncertainParameters, unitOf } from './unit.ts';
 
 /** The groups, in the order in which people read them. */
 export const parameterGroups = {
   'The unit': chipParameters,
+  Time: timingParameters,
   'The CPU': cpuParameters,
   'The machine': machineParameters,
   'What the unit offers': fieldParameters,
@@ -21,6 +23,7 @@ export const parameterGroups = {
 
 export const parameters = {
   ...chipParameters,
+  ...timingParameters,
   ...cpuParameters,
   ...machineParameters,
   ...fieldParameters,

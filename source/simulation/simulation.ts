@@ -3,9 +3,9 @@
  * commands given to it, and from nothing else.
  */
 import { Machine, type MachineOptions } from '../machine/machine.ts';
+import { EventQueue } from '../timing/event-queue.ts';
 import { Counter } from '../vtd/counters.ts';
 import { NoMemory } from '../vtd/memory.ts';
-import { EventQueue } from './event-queue.ts';
 import { Journal } from './journal.ts';
 import type { DeviceCounts } from './snapshot.ts';
 import { Statistics } from './statistics.ts';

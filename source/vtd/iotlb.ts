@@ -9,7 +9,7 @@
  */
 import { join } from './bits.ts';
 import { belongsTo, isNested, pasidOf, SECOND_STAGE } from './space.ts';
-import { TagStore } from './tag-store.ts';
+import { type Replacement, TagStore } from './tag-store.ts';
 
 /** Size classes: the level of the leaf, 1 for 4 KiB, 2 for 2 MiB, 3 for 1 GiB. */
 const CLASSES = [1, 2, 3] as const;
@@ -18,7 +18,12 @@ const CLASSES = [1, 2, 3] as const;
 export const ABSENT = 1 << 6;
 export const MALFORMED = 1 << 7;
 
-export type IotlbShape = { readonly sets: number; readonly ways: number };
+export type IotlbShape = {
+  readonly sets: number;
+  readonly ways: number;
+  /** Least recently used if left out. */
+  readonly replacement?: Replacement;
+};
 
 export type IotlbEntry = {
   readonly did: number;
@@ -42,8 +47,8 @@ export class Iotlb {
   /** Which size classes have ever been filled: a look-up skips the others. */
   private readonly live = new Int32Array(4);
 
-  constructor({ sets, ways }: IotlbShape) {
-    this.store = new TagStore(sets, ways);
+  constructor({ sets, ways, replacement }: IotlbShape) {
+    this.store = new TagStore(sets, ways, replacement);
     this.frameHi = new Int32Array(sets * ways);
     this.frameLo = new Int32Array(sets * ways);
   }

@@ -50,7 +50,7 @@ export type CacheShape = {
  * to Ivy Bridge measurements, and paging-structure caches as in Rubin et al., SOSP 2024.
  */
 export const defaultCaches: CacheShape = {
-  iotlb: { sets: 16, ways: 8 },
+  iotlb: { sets: 16, ways: 8, replacement: 'lru' },
   pagingCache: { 5: 32, 4: 32, 3: 32, 2: 128 },
   contextCacheEntries: 64,
   pasidCache: { sets: 16, ways: 4 },
@@ -160,6 +160,11 @@ export class Walker {
   probing = false;
   /** While probing, take all caches for empty. */
   cold = false;
+
+  /** Leave the IOTLB as it is after a walk: whoever models time fills it from `unfilled` when the walk is over. */
+  fillsLater = false;
+  /** The arguments of Iotlb.fill for the last walk that did not fill. */
+  readonly unfilled = new Int32Array(8);
 
   protected readonly memory: PhysicalMemory;
   protected readonly capabilities: Capabilities;
@@ -400,7 +405,8 @@ export class Walker {
         this.note('output', 'blocked', 'chapter 3: no output may lie in 0xfeex_xxxx', interruptRange);
       return interruptRange;
     }
-    if (!this.probing) this.iotlb.fill(this.did, hi, lo, level, frameHi, base, permissions, space);
+    if (this.fillsLater) this.unfilled.set([this.did, hi, lo, level, frameHi, base, permissions, space]);
+    else if (!this.probing) this.iotlb.fill(this.did, hi, lo, level, frameHi, base, permissions, space);
     return 0;
   }
 

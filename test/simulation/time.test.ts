@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { EventQueue } from '../../source/simulation/event-queue.ts';
 import { Statistics } from '../../source/simulation/statistics.ts';
+import { EventQueue } from '../../source/timing/event-queue.ts';
 import { LAZY, session } from '../support/session.ts';
 
 test('what is due at the same time happens in the order in which it was planned', () => {

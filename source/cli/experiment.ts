@@ -1,0 +1,100 @@
+/** `dmascope experiment`: published measurements, and what the simulation makes of them. */
+import { Option, type Command as Program } from 'commander';
+import { unexpected } from '../commands/parse.ts';
+import type { Experiment, Result } from '../experiments/experiment.ts';
+import { experimentUnit } from '../experiments/host.ts';
+import { experiments } from '../experiments/index.ts';
+import { type Progress, runExperiment } from '../experiments/run.ts';
+import { experimentCsv, experimentSvg, experimentText, xText } from '../output/experiment.ts';
+import { type PresetName, presetNames } from '../parameters/presets.ts';
+import type { Overrides } from '../parameters/registry.ts';
+import { EXPECTATION_FAILED } from './exit-codes.ts';
+import { choice, format, invalid } from './options.ts';
+import { checkSettings, settingOption } from './settings.ts';
+
+type Flags = {
+  readonly set: Overrides;
+  readonly preset?: PresetName;
+  readonly x?: readonly number[];
+  readonly format: 'text' | 'json' | 'csv' | 'svg';
+};
+
+const formats = {
+  text: experimentText,
+  json: (result: Result) => `${JSON.stringify(result, null, 2)}\n`,
+  csv: experimentCsv,
+  svg: experimentSvg,
+} as const;
+
+export function addExperiment(program: Program): void {
+  const command = program.command('experiment');
+  command
+    .description('published IOMMU measurements, and what the simulation makes of them')
+    .argument('[id]', 'an experiment, such as E1; none lists them')
+    .addOption(settingOption())
+    .addOption(
+      new Option(
+        '--preset <preset>',
+        `parameters in place of the experiment's own: ${presetNames.join(', ')}`,
+      ).argParser(choice('a preset', presetNames)),
+    )
+    .addOption(
+      new Option('--x <numbers>', 'other points, separated by commas: windows in bytes, flows, …').argParser(
+        numbers,
+      ),
+    )
+    .addOption(format('text', 'json', 'csv', 'svg').default('text'))
+    .addHelpText('after', '\nExit code 3 where a gate does not pass.')
+    .action((id: string | undefined, flags: Flags) => {
+      if (id === undefined) process.stdout.write(list());
+      else run(command, experimentOf(command, id), flags);
+    });
+}
+
+function run(command: Program, experiment: Experiment, flags: Flags): void {
+  const { set, preset, x: xs } = flags;
+  checkSettings(set, experimentUnit, preset);
+  const [least, most] = experiment.xRange;
+  const outside = xs?.find((x) => x < least || x > most);
+  if (outside !== undefined) {
+    command.error(
+      `--x: ${experiment.id} takes ${experiment.xName} from ${xText(least, experiment.xUnit)} to ${xText(most, experiment.xUnit)}; got ${outside}`,
+    );
+  }
+  const result = runExperiment(experiment, { parameters: set, preset, xs }, progressBar(experiment.id));
+  process.stdout.write(formats[flags.format](result));
+  if (!result.pass && experiment.kind === 'gate') process.exitCode = EXPECTATION_FAILED;
+}
+
+function experimentOf(command: Program, id: string): Experiment {
+  const found = experiments.find((experiment) => experiment.id.toLowerCase() === id.toLowerCase());
+  const ids = experiments.map((experiment) => experiment.id);
+  return found ?? command.error(unexpected('an experiment', id, ids));
+}
+
+function list(): string {
+  const lines = experiments.map(
+    ({ id, kind, title }) => `${id.padEnd(4)} ${kind === 'gate' ? '    ' : 'demo'} ${title}`,
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+function numbers(text: string): readonly number[] {
+  const parsed = text
+    .split(',')
+    .map((part) => (/^\s*\d+(\.\d+)?\s*$/.test(part) ? Number(part) : Number.NaN));
+  if (parsed.some(Number.isNaN)) throw invalid('expected numbers separated by commas, such as 65536,1048576');
+  return parsed;
+}
+
+const BAR = 30;
+
+/** A bar on standard error, where that is a terminal. */
+function progressBar(id: string): (progress: Progress) => void {
+  if (!process.stderr.isTTY) return () => {};
+  return ({ done, of }) => {
+    const filled = Math.round((BAR * done) / of);
+    const bar = `${'#'.repeat(filled)}${'.'.repeat(BAR - filled)}`;
+    process.stderr.write(done === of ? '\r\u001b[K' : `\r${id} [${bar}] ${done} of ${of}`);
+  };
+}

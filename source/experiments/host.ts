@@ -1,0 +1,90 @@
+/** A host for experiments: a kernel, one device behind a remapping unit, and simulated time. */
+import { Kernel } from '../linux/kernel.ts';
+import { defaultBuild, type KernelBuild } from '../linux/policy.ts';
+import { UNIT_BASE } from '../machine/memory-map.ts';
+import { cachesOf } from '../parameters/chip.ts';
+import { cpuCostOf } from '../parameters/cpu.ts';
+import type { Values } from '../parameters/registry.ts';
+import { uncertainOf, unitOf } from '../parameters/unit.ts';
+import { EventQueue } from '../timing/event-queue.ts';
+import type { TimedUnit } from '../timing/timed-unit.ts';
+import { timedUnitOf } from '../timing/times.ts';
+import { presets, type UnitDescription } from '../vtd/capabilities.ts';
+import { Iommu } from '../vtd/iommu.ts';
+import { PhysicalMemory } from '../vtd/memory.ts';
+import { sourceId } from '../vtd/source-id.ts';
+
+const MiB = 2 ** 20;
+const MEMORY_BYTES = 2048 * MiB;
+const TABLE_ZONE = [16 * MiB, 256 * MiB] as const;
+const DATA_ZONE = [256 * MiB, 1280 * MiB] as const;
+/** Where contiguous memory begins, on a boundary of large pages. */
+export const CONTIGUOUS = 1280 * MiB;
+
+/** The unit of every experiment, but for what parameters change of it. */
+export const experimentUnit: UnitDescription = presets.skylake;
+
+export type HostOptions = {
+  readonly boot: string;
+  readonly build?: KernelBuild;
+  readonly cpus?: number;
+  readonly values: Values;
+};
+
+export class Host {
+  /** The device, 03:00.0. */
+  readonly device = sourceId(3, 0, 0);
+  readonly memory = new PhysicalMemory(MEMORY_BYTES);
+  readonly unit: Iommu;
+  readonly kernel: Kernel;
+  readonly timed: TimedUnit;
+  readonly values: Values;
+  private time = 0;
+  private readonly queue = new EventQueue();
+  readonly clock = {
+    now: () => this.time,
+    after: (delay: number, run: () => void) => this.queue.schedule(this.time + delay, run),
+  };
+
+  constructor({ boot, build = defaultBuild, cpus = 1, values }: HostOptions) {
+    this.values = values;
+    this.unit = new Iommu(this.memory, unitOf(experimentUnit, values), () => {}, {
+      caches: cachesOf(values),
+      uncertain: uncertainOf(values),
+    });
+    const port = { sourceId: sourceId(0, 0x1c, 0), bridge: null, driver: 'pcieport' };
+    const device = { sourceId: this.device, bridge: port.sourceId, driver: 'ixgbe' };
+    const common = {
+      multifunction: false,
+      acs: true,
+      untrusted: false,
+      dmaMask: 2 ** 48 - 1,
+      reserved: [],
+    };
+    this.kernel = new Kernel(
+      {
+        memory: this.memory,
+        unit: this.unit,
+        functions: [port, device].map((fn) => ({ ...common, ...fn })),
+        windows: [],
+        unitBase: UNIT_BASE,
+        tableZone: TABLE_ZONE,
+        dataZone: DATA_ZONE,
+      },
+      boot,
+      this.clock,
+      { build, cpus, cpuCost: cpuCostOf(values) },
+    );
+    this.timed = timedUnitOf(this.unit, values, this.clock);
+  }
+
+  /** Let time pass until `enough`, or nothing is left to happen. */
+  run(enough: () => boolean): void {
+    while (!enough()) {
+      const next = this.queue.nextTime();
+      if (next === Number.POSITIVE_INFINITY) return;
+      this.time = next;
+      this.queue.runNext();
+    }
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * Sets of parameters that were fitted to published data, each named after the data that it fits and not after the
+ * hardware: Intel publishes none of these figures, and no single set fits one machine in all ways.
+ */
+import type { Overrides } from './registry.ts';
+
+export type Preset = { readonly meaning: string; readonly source: string; readonly values: Overrides };
+
+const pcieBench = 'Neugebauer et al., SIGCOMM 2018, raw data (github.com/pcie-bench/data)';
+
+export const presets = {
+  'published-64': {
+    meaning: 'bandwidth of a Xeon E5-2630v4 (Broadwell); its latencies near the knee come out too high',
+    source: `${pcieBench}; 64 entries as inferred in the paper`,
+    values: {
+      'iotlb.entries': 64,
+      'iotlb.ways': 'full',
+      'iotlb.fill': 'return',
+      'iotlb.merge': 'on',
+      walkers: 6,
+      'walk.ns': 290,
+      'walk.busyNs': 4,
+      'read.warmNs': 538,
+      'read.coldNs': 612,
+      'read.outstanding': 35,
+      'llc.bytes': 2.5 * 2 ** 20,
+    },
+  },
+  'ib-128': {
+    meaning: 'bandwidth and latency of a Xeon E5-2620v2 (Ivy Bridge)',
+    source: pcieBench,
+    values: {
+      'iotlb.entries': 128,
+      'iotlb.ways': 'full',
+      'iotlb.fill': 'issue',
+      'iotlb.merge': 'off',
+      walkers: 6,
+      'walk.ns': 300,
+      'walk.busyNs': 8,
+      'read.warmNs': 541,
+      'read.coldNs': 618,
+      'read.outstanding': 35,
+      'llc.bytes': 1.5 * 2 ** 20,
+    },
+  },
+  'broadwell-117': {
+    meaning:
+      'latency of a Xeon E5-2630v4 (Broadwell), one read at a time; its bandwidth at the knee comes out too high',
+    source: pcieBench,
+    values: {
+      'iotlb.entries': 117,
+      'iotlb.ways': 'full',
+      'iotlb.fill': 'return',
+      'iotlb.merge': 'on',
+      walkers: 6,
+      'walk.ns': 290,
+      'walk.busyNs': 4,
+      'read.warmNs': 538,
+      'read.coldNs': 612,
+      'read.outstanding': 35,
+      'llc.bytes': 2.5 * 2 ** 20,
+    },
+  },
+} as const satisfies Record<string, Preset>;
+
+export type PresetName = keyof typeof presets;
+
+export const presetNames = Object.keys(presets) as PresetName[];
