@@ -17,6 +17,7 @@ const caches: CacheShape = {
   pagingCache: { 5: 0, 4: 0, 3: 0, 2: 0 },
   contextCacheEntries: 16,
   pasidCache: { sets: 1, ways: 16 },
+  interruptCacheEntries: 1,
 };
 
 const PAGE_BYTES = 0x1000;

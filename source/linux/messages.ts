@@ -10,6 +10,13 @@ export function faultMessage(words: ArrayLike<number>): string {
   const address = hexOf(words[1], words[0] & ~0xfff);
   const reason = Number(record.FR);
   const code = `0x${reason.toString(16).padStart(2, '0')}`;
+  if (hasInterruptText(reason)) {
+    const index = (record.FI >> 48n).toString(16);
+    return (
+      `DMAR: [INTR-REMAP] Request device [${bdf(Number(record.SID))}] ` +
+      `fault index 0x${index} [fault reason ${code}] ${faultReason(reason).kernelText}`
+    );
+  }
   // Linux looks at T1 alone: a page request prints as Write, an AtomicOp as Read.
   const type = record.T1 === 1n ? 'Read' : 'Write';
   const pasid = record.PP === 1n ? `PASID 0x${record.PV.toString(16)}` : 'NO_PASID';
@@ -18,6 +25,9 @@ export function faultMessage(words: ArrayLike<number>): string {
     `fault addr ${address} [fault reason ${code}] ${faultReason(reason).kernelText}`
   );
 }
+
+/** Whether Linux knows a reason as one of interrupt remapping; 0x27 and 0x28 it prints as if they were DMA. */
+const hasInterruptText = (reason: number): boolean => reason >= 0x20 && reason <= 0x26;
 
 /** The line before the records; the register in hexadecimal without 0x. */
 export const faultStatusMessage = (status: number): string =>

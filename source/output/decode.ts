@@ -41,11 +41,11 @@ function decodeValues(kind: Kind, words: readonly string[]): Decoded {
     throw new DecodeError(`expected ${kind.usage}, got ${quoted([kind.name, ...words].join(' '))}`);
   }
   const level = kind.hasLevel ? readLevel(words[0]) : 0;
-  const size = Math.min(kind.bits, 64);
-  const qwords = kind.parameters.map((name, i) => readValue(values[i] ?? '0', name, size));
-  const whole = qwords.reduce((sum, value, i) => sum | (value << BigInt(64 * i)), 0n);
+  const size = kind.bits / kind.parameters.length;
+  const parts = kind.parameters.map((name, i) => readValue(values[i] ?? '0', name, size));
+  const whole = parts.reduce((sum, value, i) => sum | (value << BigInt(size * i)), 0n);
   const raw = bigToWords(whole, kind.bits / 32);
-  const layout = kind.layoutOf(raw[0], level);
+  const layout = kind.layoutOf(raw[0], level, raw[1] ?? 0);
   const reserved = reservedBits(layout, raw);
   const {
     means,
@@ -62,7 +62,7 @@ function decodeValues(kind: Kind, words: readonly string[]): Decoded {
     kind: kind.name,
     name: layout.name,
     source: layout.source,
-    raw: qwords.map((value) => `0x${value.toString(16).padStart(size / 4, '0')}`),
+    raw: parts.map((value) => `0x${value.toString(16).padStart(size / 4, '0')}`),
     fields: decodeFields(layout, raw),
     reserved,
     means: [...means, ...reservedSentences(reserved, ifReserved)],

@@ -7,6 +7,7 @@ import { levelName, pagingEntryLayout } from '../vtd/paging-entry.ts';
 import { rootEntry } from '../vtd/root-entry.ts';
 import type { Step } from '../vtd/step.ts';
 import { fieldsOf, type ShownField } from './entry-fields.ts';
+import { explainInterruptEnd, explainInterruptStep } from './explain-interrupt.ts';
 import { frame, plural, wordText } from './format.ts';
 
 export type Request = Pick<Transaction, 'device' | 'bdf' | 'type' | 'address' | 'bytes'>;
@@ -90,6 +91,14 @@ export function explainStep(step: Step, request: Request): Explained {
         meaning: 'lies in the interrupt range',
         why: 'The tables lead into 0xfeex_xxxx. Writes there are interrupts, so no translation may end there.',
       };
+    case 'interrupt remapping':
+    case 'interrupt request':
+    case 'interrupt-entry cache':
+    case 'interrupt-remapping entry':
+    case 'source validation':
+    case 'posted-interrupt descriptor':
+    case 'interrupt':
+      return explainInterruptStep(step, request);
   }
 }
 
@@ -132,7 +141,7 @@ function scalable({ stage, verdict, fault, clause }: Step): Explained {
 }
 
 function interruptRange(step: Step, request: Request): Explained {
-  const isInterrupt = step.verdict === 'passed';
+  const isInterrupt = step.verdict === 'go on';
   return {
     ...nothing,
     label: 'interrupt?',
@@ -308,7 +317,7 @@ const culprits: Readonly<Record<number, string>> = {
   [Fault.NO_READ]: 'R',
 };
 
-function refusal(step: Step, what: string): Pick<Explained, 'meaning' | 'why' | 'culprit'> {
+export function refusal(step: Step, what: string): Pick<Explained, 'meaning' | 'why' | 'culprit'> {
   const { meaning } = faultReason(step.fault);
   return {
     culprit: culprits[step.fault] ?? '',
@@ -356,6 +365,8 @@ const field = (fields: readonly ShownField[], name: string): ShownField =>
 /** What the request met at the end of its way. */
 export function explainEnd(request: Transaction): Explained {
   const { type, device, outcome, output, landed, steps } = request;
+  if (steps.some(({ stage }) => stage === 'interrupt request' || stage === 'interrupt'))
+    return explainInterruptEnd(request);
   const reads = steps.at(-1)?.reads ?? 0;
   const cost = `It cost ${reads === 0 ? 'no memory read' : plural(reads, 'memory read')} before the access itself.`;
   const done = type === 'write' ? 'written' : 'read';

@@ -43,6 +43,12 @@ export type Capabilities = Conditions & {
   readonly protectedHigh: boolean;
   readonly queuedInvalidation: boolean;
   readonly extendedInterruptMode: boolean;
+  readonly interruptRemapping: boolean;
+  readonly postedInterrupts: boolean;
+  /** Whether SIRTP empties the interrupt-entry cache. */
+  readonly setInterruptTableInvalidates: boolean;
+  /** The largest index mask of an invalidation of the interrupt-entry cache. */
+  readonly maxHandleMask: number;
   readonly cachingMode: boolean;
   readonly writeBufferFlush: boolean;
   readonly readDraining: boolean;
@@ -207,6 +213,10 @@ export function capabilities(description: UnitDescription): Capabilities {
     protectedHigh: c.PHMR === 1,
     queuedInvalidation: e.QI === 1,
     extendedInterruptMode: e.EIM === 1,
+    interruptRemapping: e.IR === 1,
+    postedInterrupts: c.PI === 1,
+    setInterruptTableInvalidates: c.ESIRTPS === 1,
+    maxHandleMask: e.MHMV,
     cachingMode: c.CM === 1,
     writeBufferFlush: c.RWBF === 1,
     readDraining: c.DRD === 1,

@@ -1,5 +1,5 @@
 /**
- * Fault reasons of DMA requests. VT-d specification, chapter 7.1.3 and appendix; kernel texts from Linux
+ * Fault reasons of DMA and interrupt requests. VT-d specification, chapter 7.1.3 and appendix; kernel texts from Linux
  * `drivers/iommu/intel/dmar.c`.
  */
 export type FaultReason = {
@@ -10,7 +10,7 @@ export type FaultReason = {
   readonly meaning: string;
   /** What Linux prints. */
   readonly kernelText: string;
-  /** Not recorded where the context entry sets FPD. */
+  /** Not recorded where the entry that the request went by sets FPD. */
   readonly qualified: boolean;
 };
 
@@ -43,6 +43,15 @@ export const Fault = {
   PAGING_RESERVED: 0xc,
   TYPE_BLOCKED: 0xd,
   INTERRUPT_RANGE: 0xe,
+  INTERRUPT_REQUEST_RESERVED: 0x20,
+  INTERRUPT_BEYOND_TABLE: 0x21,
+  INTERRUPT_ENTRY_NOT_PRESENT: 0x22,
+  INTERRUPT_ENTRY_READ_ERROR: 0x23,
+  INTERRUPT_ENTRY_INVALID: 0x24,
+  INTERRUPT_COMPATIBILITY: 0x25,
+  INTERRUPT_SOURCE_MISMATCH: 0x26,
+  POSTED_DESCRIPTOR_ERROR: 0x27,
+  POSTED_DESCRIPTOR_RESERVED: 0x28,
   BAD_TABLE_MODE: 0x30,
   PASID_IN_LEGACY: 0x31,
   SM_ROOT_READ_ERROR: 0x38,
@@ -109,6 +118,57 @@ export const faultReasons: readonly FaultReason[] = [
     'PCE for translation request specifies blocking',
   ),
   reason(0xe, 'LGN.4', true, 'the page lies in the interrupt range', 'Unknown'),
+  reason(
+    0x20,
+    '20h',
+    false,
+    'reserved fields set in the interrupt request',
+    'Detected reserved fields in the decoded interrupt-remapped request',
+  ),
+  reason(
+    0x21,
+    '21h',
+    false,
+    'interrupt index beyond the remapping table',
+    'Interrupt index exceeded the interrupt-remapping table size',
+  ),
+  reason(
+    0x22,
+    '22h',
+    true,
+    'interrupt-remapping entry not present',
+    'Present field in the IRTE entry is clear',
+  ),
+  reason(
+    0x23,
+    '23h',
+    false,
+    'the interrupt-remapping entry could not be read',
+    'Error accessing interrupt-remapping table pointed by IRTA_REG',
+  ),
+  reason(
+    0x24,
+    '24h',
+    true,
+    'interrupt-remapping entry is programmed wrongly',
+    'Detected reserved fields in the IRTE entry',
+  ),
+  reason(
+    0x25,
+    '25h',
+    false,
+    'compatibility-format interrupt blocked',
+    'Blocked a compatibility format interrupt request',
+  ),
+  reason(
+    0x26,
+    '26h',
+    true,
+    'the interrupt is not from the device its entry names',
+    'Blocked an interrupt request due to source-id verification failure',
+  ),
+  reason(0x27, '27h', true, 'the posted-interrupt descriptor could not be accessed', 'Unknown'),
+  reason(0x28, '28h', true, 'reserved bits set in the posted-interrupt descriptor', 'Unknown'),
   reason(0x30, 'RTA.1', false, 'the root table has an unsupported mode', 'SM: Invalid Root Table Address'),
   reason(0x31, 'RTA.2', false, 'a request with PASID in legacy mode', 'SM: TTM 0 for request with PASID'),
   reason(0x32, 'RTA.3', false, 'a page request in legacy mode', 'SM: TTM 0 for page group request'),
@@ -398,6 +458,9 @@ const byCode = new Map(faultReasons.map((entry) => [entry.code, entry]));
 /** The reason for a code; one that is not established comes back as Linux shows it, "Unknown". */
 export const faultReason = (code: number): FaultReason =>
   byCode.get(code) ?? reason(code, 'reserved', true, 'reason not established', 'Unknown');
+
+/** Whether a fault is one of an interrupt request: its record then holds an index in FI 63:48, no address. */
+export const isInterruptFault = (code: number): boolean => code >= 0x20 && code <= 0x2f;
 
 /** Whether FPD suppresses the recording of a fault. */
 export const isQualified = (code: number): boolean => faultReason(code).qualified;

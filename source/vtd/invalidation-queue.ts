@@ -33,6 +33,7 @@ export type QueueHost = {
 const wait = waitDescriptor.fields;
 const context = contextDescriptor.fields;
 const iotlb = iotlbDescriptor.fields;
+const interruptEntry = interruptEntryDescriptor.fields;
 const pasidIotlb = pasidIotlbDescriptor.fields;
 const pasidCache = pasidCacheDescriptor.fields;
 
@@ -134,8 +135,7 @@ export class InvalidationQueue {
       case DescriptorType.IOTLB:
         return this.iotlb(words, granularity);
       case DescriptorType.INTERRUPT_ENTRY:
-        this.invalidator.interruptEntries((words[0] & (1 << interruptEntryDescriptor.fields.G.shift)) !== 0);
-        return QueueError.NONE;
+        return this.interruptEntries(words);
       case DescriptorType.PASID_IOTLB:
         return this.pasidIotlb(words, granularity);
       case DescriptorType.PASID_CACHE: {
@@ -173,6 +173,15 @@ export class InvalidationQueue {
       const leafOnly = ((words[2] >>> iotlb.IH.shift) & 1) !== 0;
       this.invalidator.iotlbPages(did, words[3], words[2] & ~0xfff, mask, leafOnly);
     } else return QueueError.RESERVED;
+    return QueueError.NONE;
+  }
+
+  private interruptEntries(words: Int32Array): number {
+    const mask = (words[0] >>> interruptEntry.IM.shift) & interruptEntry.IM.mask;
+    const isSelective = ((words[0] >>> interruptEntry.G.shift) & 1) !== 0;
+    // What a mask above ECAP.MHMV does is not established; hardware may always drop more than it was asked to.
+    if (!isSelective || mask > this.capabilities.maxHandleMask) this.invalidator.interruptEntriesGlobal();
+    else this.invalidator.interruptEntries(words[interruptEntry.IIDX.word] & interruptEntry.IIDX.mask, mask);
     return QueueError.NONE;
   }
 

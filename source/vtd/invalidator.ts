@@ -12,7 +12,9 @@ export type Invalidation = {
   /** First page address and number of pages of a page-selective invalidation. */
   readonly address: number | null;
   readonly pages: number;
-  /** IOTLB entries that went. */
+  /** First entry of an index-selective invalidation of the interrupt-entry cache. */
+  readonly index: number | null;
+  /** Entries that went from the IOTLB or the interrupt-entry cache. */
   readonly dropped: number;
 };
 
@@ -39,6 +41,7 @@ const none = {
   sourceId: null,
   address: null,
   pages: 0,
+  index: null,
   dropped: 0,
 } as const;
 
@@ -159,10 +162,20 @@ export class Invalidator {
     this.tell({ ...none, kind: 'pasid iotlb', granularity: 'page', did, pasid, address, pages, dropped });
   }
 
-  /** The interrupt-entry cache is not modelled: interrupts are delivered without look-up. Counted only. */
-  interruptEntries(selective: boolean): void {
+  /** Interrupt-entry-cache invalidation of everything. */
+  interruptEntriesGlobal(): void {
+    const { interruptCache } = this.translator;
+    const dropped = this.observer === null ? 0 : interruptCache.store.count();
     this.counts.interrupt_entry++;
-    this.tell({ ...none, kind: 'interrupt entry', granularity: selective ? 'index' : 'global' });
+    interruptCache.clear();
+    this.tell({ ...none, kind: 'interrupt entry', granularity: 'global', dropped });
+  }
+
+  /** Interrupt-entry-cache invalidation of 2^mask entries, aligned to their number. */
+  interruptEntries(index: number, mask: number): void {
+    this.counts.interrupt_entry++;
+    const dropped = this.translator.interruptCache.drop(index, mask);
+    this.tell({ ...none, kind: 'interrupt entry', granularity: 'index', index, dropped });
   }
 
   wait(): void {

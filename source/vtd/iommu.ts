@@ -9,11 +9,13 @@ import { FaultLog } from './fault-log.ts';
 import { InvalidationQueue } from './invalidation-queue.ts';
 import { Invalidator } from './invalidator.ts';
 import type { PhysicalMemory } from './memory.ts';
+import { WRITE } from './paging-entry.ts';
 import { isProtectedMemoryRegister } from './protected-memory.ts';
 import {
   contextCommand,
   faultStatus,
   Global,
+  interruptTableAddress,
   iotlbCommand,
   Offset,
   queueAddress,
@@ -56,7 +58,10 @@ export type IommuOptions = {
   readonly uncertain?: Partial<Uncertain>;
 };
 
-/** An interrupt message the unit sends for its own events: a write of `data` to `address`. */
+/**
+ * An interrupt message the unit sends for its own events: a write of `data` to `address`, in the compatibility format.
+ * It goes to the processor as it is: events of the unit are not remapped, whatever GSTS.IRES and CFIS say.
+ */
 export type SendInterrupt = (address: number, data: number) => void;
 
 export class Iommu {
@@ -206,19 +211,43 @@ export class Iommu {
     privileged = false,
   ) {
     const { translator } = this;
-    const outer = translator.steps;
     const steps: Step[] = [];
+    const outcome = this.probe(steps, cold, () =>
+      pasid < 0
+        ? translator.translate(sourceId, hi, lo, access)
+        : translator.translateWithPasid(sourceId, hi, lo, access, pasid, privileged),
+    );
+    return { outcome, hi: translator.outHi, lo: translator.outLo, fault: translator.fault, steps };
+  }
+
+  /**
+   * What an interrupt request of a device would meet, as `explain` does for DMA: a write of `data` to an address in
+   * 0xfeex_xxxx.
+   *
+   * @returns the outcome as InterruptRemapper.interrupt gives it, the fault, and the steps
+   */
+  explainInterrupt(sourceId: number, lo: number, data: number, bytes = 4, cold = false) {
+    const { translator } = this;
+    const steps: Step[] = [];
+    const outcome = this.probe(steps, cold, () => {
+      translator.translate(sourceId, 0, lo, WRITE);
+      return translator.interrupt(sourceId, lo, data, bytes);
+    });
+    return { outcome, fault: translator.fault, steps };
+  }
+
+  /** Ask the translator something without any effect on the unit. */
+  private probe(steps: Step[], cold: boolean, ask: () => number): number {
+    const { translator } = this;
+    const outer = translator.steps;
     translator.steps = steps;
     translator.probing = true;
     translator.cold = cold;
-    const outcome =
-      pasid < 0
-        ? translator.translate(sourceId, hi, lo, access)
-        : translator.translateWithPasid(sourceId, hi, lo, access, pasid, privileged);
+    const outcome = ask();
     translator.probing = false;
     translator.cold = false;
     translator.steps = outer;
-    return { outcome, hi: translator.outHi, lo: translator.outLo, fault: translator.fault, steps };
+    return outcome;
   }
 
   private get(offset: number): number {
@@ -246,13 +275,17 @@ export class Iommu {
       if (this.capabilities.setRootInvalidates) translator.dropCaches();
       this.status |= Global.SRTP;
     }
-    if ((value & Global.SIRTP) !== 0) this.status |= Global.SIRTP;
+    if ((value & Global.SIRTP) !== 0 && this.capabilities.interruptRemapping) this.setInterruptTable();
     // WBF completes at once, and WBFS is set only while a flush is under way.
 
     const isOn = (this.status & Global.TE) !== 0;
     // Turning a scalable-mode unit off is an implicit global invalidation.
     if ((before & Global.TE) !== 0 && !isOn && this.capabilities.scalableMode) translator.dropCaches();
     translator.setGates(isOn);
+    // A unit without interrupt remapping has neither bit.
+    if (!this.capabilities.interruptRemapping) this.status &= ~(Global.IRE | Global.CFI);
+    translator.remapsInterrupts = (this.status & Global.IRE) !== 0;
+    translator.passesCompatibility = (this.status & Global.CFI) !== 0;
     const queueOn = (this.status & Global.QIE) !== 0;
     if (queueOn && !queue.enabled) {
       // Enabling with a tail other than 0 is a programming error; QEMU refuses it too.
@@ -262,6 +295,19 @@ export class Iommu {
       queue.enabled = false;
       queue.head = 0;
     }
+  }
+
+  /** SIRTP: take IRTA over. Software invalidates the interrupt-entry cache after it, unless CAP.ESIRTPS does. */
+  private setInterruptTable(): void {
+    const { translator, capabilities } = this;
+    const { S, EIME } = interruptTableAddress.fields;
+    const lo = this.get(Offset.IRTA);
+    translator.interruptTableHi = this.get(Offset.IRTA + 4) & (2 ** (capabilities.hostAddressWidth - 32) - 1);
+    translator.interruptTableLo = lo & ~0xfff;
+    translator.interruptTableEntries = 2 << ((lo >>> S.shift) & S.mask);
+    translator.extendedInterrupts = capabilities.extendedInterruptMode && ((lo >>> EIME.shift) & 1) !== 0;
+    if (capabilities.setInterruptTableInvalidates) translator.interruptCache.clear();
+    this.status |= Global.SIRTP;
   }
 
   /** CCMD high half: ICC starts a register-based context-cache invalidation. */

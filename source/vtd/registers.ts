@@ -205,6 +205,12 @@ export const queueAddress = layout('IQA_REG', 64, SOURCE, {
   IQA: address(63, 12, 'queue'),
 });
 
+export const interruptTableAddress = layout('IRTA_REG', 64, SOURCE, {
+  S: bits(3, 0, 'the table has 2^(S+1) entries'),
+  EIME: bit(11, 'extended interrupt mode', { values: { 0: 'xAPIC', 1: 'x2APIC' } }),
+  IRTA: address(63, 12, 'interrupt-remapping table'),
+});
+
 export const queueError = layout('IQERCD_REG', 64, SOURCE, {
   IQEI: bits(3, 0, 'why the queue stopped'),
   ITESID: bits(47, 32, 'device of the time-out'),
@@ -270,6 +276,7 @@ export const registerLayouts: Readonly<Record<string, Layout>> = {
   PRS: pageRequestStatus,
   PECTL: pageEventControl,
   IQERCD: queueError,
+  IRTA: interruptTableAddress,
   IVA: invalidateAddress,
   IOTLB: iotlbCommand,
 };

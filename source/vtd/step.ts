@@ -19,7 +19,14 @@ export type Stage =
   | 'first-stage entry'
   | 'paging entry'
   | 'output'
-  | 'protected memory';
+  | 'protected memory'
+  | 'interrupt remapping'
+  | 'interrupt request'
+  | 'interrupt-entry cache'
+  | 'interrupt-remapping entry'
+  | 'source validation'
+  | 'posted-interrupt descriptor'
+  | 'interrupt';
 
 /** `passed` and `blocked` end a request, and so does `hit` of the IOTLB; after the others it goes on. */
 export type Verdict = 'go on' | 'hit' | 'miss' | 'passed' | 'blocked';

@@ -1,7 +1,7 @@
 /**
  * What happens to one DMA request, in the order of the VT-d specification (chapters 3 and 7): here the gates before
  * any table and the algorithm of legacy mode, in `scalable-mode.ts` that of scalable mode. Both end in the walk of
- * second-stage tables of `walker.ts`.
+ * second-stage tables of `walker.ts`. Writes to 0xfeex_xxxx are interrupts, which `interrupt-remapper.ts` decides.
  *
  * There is one description of the walk. It decides every request; while `steps` is an array it also notes
  * each step, and while `probing` is set it changes nothing, so that the same code explains a request.
@@ -11,9 +11,9 @@ import { join } from './bits.ts';
 import { contextEntry, TranslationType } from './context-entry.ts';
 import { Counter, type Counts } from './counters.ts';
 import { Fault } from './fault-reason.ts';
+import { InterruptRemapper } from './interrupt-remapper.ts';
 import { READ, WRITE } from './paging-entry.ts';
 import { rootEntry } from './root-entry.ts';
-import { ScalableMode } from './scalable-mode.ts';
 import { SECOND_STAGE } from './space.ts';
 import type { Verdict } from './step.ts';
 import {
@@ -38,7 +38,7 @@ const CONTEXT_P = 1 << contextEntry.fields.P.shift;
 const CONTEXT_FPD = 1 << contextEntry.fields.FPD.shift;
 const { TT, AW, DID } = contextEntry.fields;
 
-export class Translator extends ScalableMode {
+export class Translator extends InterruptRemapper {
   /** Reserved bits of a root and a context entry, four words each. */
   private readonly rootReserved = rootEntry.reserved(this.capabilities);
   private readonly contextReserved = contextEntry.reserved(this.capabilities);
@@ -61,7 +61,7 @@ export class Translator extends ScalableMode {
     this.outHi = hi;
     this.outLo = lo;
     if (hi === 0 && (lo & INTERRUPT_MASK) === INTERRUPT_BASE)
-      return this.interrupt(mine, sourceId, hi, lo, access);
+      return this.inRange(mine, sourceId, hi, lo, access);
     if (!this.isPlain) return this.gated(mine, sourceId, hi, lo, access);
     this.count(mine, iommu_requests);
     return this.translateLegacy(mine, sourceId, hi, lo, access);
@@ -309,11 +309,11 @@ export class Translator extends ScalableMode {
     return this.blocked(mine, sourceId, hi, lo, access, Fault.BAD_TABLE_MODE, 0);
   }
 
-  private interrupt(mine: Counts, sourceId: number, hi: number, lo: number, access: number): number {
+  private inRange(mine: Counts, sourceId: number, hi: number, lo: number, access: number): number {
     if (access === WRITE) {
       this.count(mine, interrupt_requests);
       if (this.steps !== null)
-        this.note('interrupt range', 'passed', 'chapter 3: a write to 0xfeex_xxxx is an interrupt');
+        this.note('interrupt range', 'go on', 'chapter 3: a write to 0xfeex_xxxx is an interrupt');
       return Outcome.INTERRUPT;
     }
     let fault = 0;

@@ -10,6 +10,7 @@ import { ContextCache } from './context-cache.ts';
 import { COUNTERS, Counter, type Counts, newCounts } from './counters.ts';
 import type { FaultLog } from './fault-log.ts';
 import { Fault, isQualified } from './fault-reason.ts';
+import { InterruptEntryCache } from './interrupt-entry-cache.ts';
 import { ABSENT, Iotlb, type IotlbShape, MALFORMED } from './iotlb.ts';
 import type { Layout } from './layout.ts';
 import type { PhysicalMemory } from './memory.ts';
@@ -31,7 +32,7 @@ export const Outcome = {
   HIT: 2,
   /** Translated by a walk. */
   WALKED: 3,
-  /** A write to 0xfeex_xxxx: an interrupt, not a memory access. */
+  /** A write to 0xfeex_xxxx: an interrupt, not a memory access. `interrupt` decides what becomes of it. */
   INTERRUPT: 4,
   /** Refused; `fault` says why. */
   BLOCKED: 5,
@@ -43,6 +44,7 @@ export type CacheShape = {
   readonly pagingCache: PagingCacheShape;
   readonly contextCacheEntries: number;
   readonly pasidCache: PasidCacheShape;
+  readonly interruptCacheEntries: number;
 };
 
 /**
@@ -54,6 +56,7 @@ export const defaultCaches: CacheShape = {
   pagingCache: { 5: 32, 4: 32, 3: 32, 2: 128 },
   contextCacheEntries: 64,
   pasidCache: { sets: 16, ways: 4 },
+  interruptCacheEntries: 64,
 };
 
 /** The fault codes of a second-stage walk, and whether an entry that allows nothing has a code of its own. */
@@ -141,6 +144,7 @@ export class Walker {
   readonly firstStageCache: PagingCache;
   readonly contextCache: ContextCache;
   readonly pasidCache: PasidCache;
+  readonly interruptCache: InterruptEntryCache;
 
   /** Counts of the whole unit. */
   readonly counts: Counts = newCounts();
@@ -216,6 +220,7 @@ export class Walker {
     this.firstStageCache = new PagingCache(shape.pagingCache);
     this.contextCache = new ContextCache(shape.contextCacheEntries);
     this.pasidCache = new PasidCache(shape.pasidCache);
+    this.interruptCache = new InterruptEntryCache(shape.interruptCacheEntries);
     this.requesters = new Array<Counts>(0x10000).fill(this.nobody);
     this.pagingReserved = pagingReservedBits(capabilities, pagingEntryLayout);
   }
@@ -238,7 +243,7 @@ export class Walker {
     return this.requesters[sourceId];
   }
 
-  /** Empty every cache, as an implicit global invalidation does. */
+  /** Empty every cache of DMA remapping, as an implicit global invalidation does. */
   dropCaches(): void {
     this.contextCache.clear();
     this.pasidCache.clear();

@@ -46,6 +46,17 @@ describe('faults', () => {
     );
   });
 
+  test('a refused interrupt prints its index, and what Linux has no text for prints as a DMA', () => {
+    const record = (reason: bigint) =>
+      qwords(0x2en << 48n, (0x8000_0000n << 32n) | (reason << 32n) | 0x0300n);
+    expect(faultMessage(record(0x26n))).toBe(
+      'DMAR: [INTR-REMAP] Request device [03:00.0] fault index 0x2e [fault reason 0x26] Blocked an interrupt request due to source-id verification failure',
+    );
+    expect(faultMessage(record(0x28n))).toBe(
+      'DMAR: [DMA Write NO_PASID] Request device [03:00.0] fault addr 0x2e000000000000 [fault reason 0x28] Unknown',
+    );
+  });
+
   test('reasons have two digits, and every legacy reason has the words of Linux', () => {
     const texts = faultReasons.filter(({ code }) => code < 0x0e).map(({ kernelText }) => kernelText);
     expect(texts).toEqual([

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { faultMessage, faultStatusMessage } from '../../source/linux/messages.ts';
 import { decode, decodedText } from '../../source/output/decode.ts';
-import { faultReasons } from '../../source/vtd/fault-reason.ts';
+import { faultReasons, isInterruptFault } from '../../source/vtd/fault-reason.ts';
 import { faultRecord } from '../../source/vtd/fault-record.ts';
 
 /** What each line of a log says: device, type, PASID, address or index, reason; or the fault status. */
@@ -64,10 +64,19 @@ describe.each(readdirSync(folder))('%s', (file) => {
 
 test('every message that the simulated kernel prints is understood', () => {
   for (const { code, meaning } of faultReasons) {
-    const record = faultRecord.encode({ F: 1, FR: code, SID: 0x300, FI: 0xfffff000, T1: 1 });
+    const isInterrupt = isInterruptFault(code);
+    const FI = isInterrupt ? 0x2en << 48n : 0xfffff000n;
+    const record = faultRecord.encode({ F: 1, FR: code, SID: 0x300, FI, T1: isInterrupt ? 0 : 1 });
     const { fields, means } = decode([faultMessage(record)]);
     expect(fields.at(-1)).toMatchObject({ name: 'reason', value: `0x${code.toString(16).padStart(2, '0')}` });
-    expect(means[0]).toContain(`The read of 03:00.0 at 0xfffff000 was refused: ${meaning}`);
+    // Linux has no text for 0x27 and 0x28, and prints the index of these as an address.
+    const request =
+      code === 0x27 || code === 0x28
+        ? 'interrupt request of 03:00.0 with index 0x2e000000000000'
+        : isInterrupt
+          ? 'interrupt request of 03:00.0 with index 0x2e'
+          : 'read of 03:00.0 at 0xfffff000';
+    expect(means[0]).toContain(`The ${request} was refused: ${meaning}`);
   }
   expect(decode([faultStatusMessage(0x102)]).means[0]).toContain('the first in record 1');
 });

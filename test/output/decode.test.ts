@@ -177,6 +177,47 @@ describe('reserved bits', () => {
   });
 });
 
+describe('interrupt remapping', () => {
+  test.each([
+    ['irte 0x80024000d 0x40050', 'Vector 0x24 to logical destination 0x8. Only 00:0a.0 may use it.'],
+    [
+      'irte 0x70000250001 0x0',
+      'Vector 0x25 to processor 0x700 (in xAPIC mode 0x7). The sender is not checked',
+    ],
+    [
+      'irte 0x100000041c003 0x20000080305',
+      'descriptor at 0x20000010000. Only devices of buses 0x3 to 0x5 may use it. Its faults are not recorded.',
+    ],
+    ['irte 0x250001 0x70300', 'Only 03:00.0 may use it, any function of it.'],
+    ['irte 0x2501a1 0xc0300', 'INIT. SVT is reserved.'],
+    ['irte 0x0 0x0', 'Not present: an interrupt through it ends in fault 0x22'],
+    [
+      'posted-interrupt-descriptor 0x0 0x2 0x0 0x0 0x500f20001 0x0 0x0 0x0',
+      'Waiting: 0x41. A notification is under way',
+    ],
+    [
+      'posted-interrupt-descriptor 0x0 0x0 0x0 0x0 0x500f20002 0x0',
+      'No interrupt waits. Notifications are suppressed',
+    ],
+    ['posted-interrupt-descriptor 0x0 0x0 0x0 0x0 0x500f20000', 'notifies with vector 0xf2 at processor 0x5'],
+    ['msi 0xfee00218 0x1', 'Asks for entry 0x11 of the interrupt-remapping table.'],
+    ['msi 0xfee03000 0x441', 'Vector 0x41 to processor 0x3, NMI, as the sender chose it.'],
+    ['msi 0x12345678 0x0', 'an ordinary write and no interrupt'],
+    ['ioapic-entry 0x3000000000802', 'Asks for entry 0x8001'],
+    [
+      'ioapic-entry 0x500000000018931',
+      'Vector 0x31 to logical destination 0x5, lowest priority. The message is 0xfee05004 with data 0x8131. Masked',
+    ],
+    ['IRTA 0x120080f', 'lies at 0x1200000 and has 65536 entries, in x2APIC mode.'],
+  ])('%s: %s', (text, sentence) => {
+    expect(decoded(text).means.join(' ')).toContain(sentence);
+  });
+
+  test('data above bit 15 is reserved in a message that names an entry', () => {
+    expect(decoded('msi 0xfee00218 0x10000').means.at(-1)).toContain('fault 0x20');
+  });
+});
+
 test('what all kinds have in common', () => {
   for (const { name, parameters, hasLevel } of kinds) {
     const result = decode([name, ...(hasLevel ? ['1'] : []), ...parameters.map(() => '0x0')]);

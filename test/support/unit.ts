@@ -6,6 +6,7 @@ import {
   contextDescriptor,
   DescriptorType,
   Granularity,
+  interruptEntryDescriptor,
   iotlbDescriptor,
   PasidGranularity,
   pasidCacheDescriptor,
@@ -62,11 +63,34 @@ export type PasidIotlbInvalidation = {
   readonly ih?: boolean;
 };
 
+export type InterruptEntryInvalidation = {
+  readonly interruptEntries: 'global' | 'index';
+  readonly index?: number;
+  readonly im?: number;
+};
+
 export type AnyInvalidation =
+  | InterruptEntryInvalidation
   | ContextInvalidation
   | IotlbInvalidation
   | PasidCacheInvalidation
   | PasidIotlbInvalidation;
+
+/** In the order of the numbers of Delivery. */
+export const deliveryNames = ['none', 'as written', 'remapped', 'posted', 'posted, notified'] as const;
+
+export type InterruptAnswer = {
+  readonly delivery: (typeof deliveryNames)[number];
+  readonly vector: number;
+  readonly destination: number;
+  readonly deliveryMode: number;
+  readonly isLogical: boolean;
+  readonly isLevel: boolean;
+  readonly isHinted: boolean;
+  readonly index: number;
+  readonly fault: number;
+  readonly reads: number;
+};
 
 const contextGranularity = { global: 1, domain: 2, device: 3 } as const;
 const iotlbGranularity = { global: 1, domain: 2, page: 3 } as const;
@@ -175,6 +199,37 @@ export class Bench {
     };
   }
 
+  /** Set the interrupt-remapping table, drop what is cached of an older one, and remap. */
+  startInterrupts(irta: bigint): this {
+    if (!this.iommu.queue.enabled) this.enableQueue();
+    this.write64(Offset.IRTA, irta);
+    this.command(Global.SIRTP);
+    this.invalidate({ interruptEntries: 'global' });
+    this.command(Global.IRE);
+    return this;
+  }
+
+  /** A write into 0xfeex_xxxx on its way through the unit. */
+  interrupt(from: string | number, address: number, data: number, bytes = 4): InterruptAnswer {
+    const { translator } = this.iommu;
+    const id = typeof from === 'number' ? from : deviceId(from);
+    translator.translate(id, 0, address | 0, WRITE);
+    translator.interrupt(id, address | 0, data | 0, bytes);
+    const { vector, destination, deliveryMode, isLogical, isLevel, isHinted, fault, reads } = translator;
+    return {
+      delivery: deliveryNames[translator.delivery],
+      vector,
+      destination,
+      deliveryMode,
+      isLogical,
+      isLevel,
+      isHinted,
+      index: translator.interruptIndex,
+      fault,
+      reads,
+    };
+  }
+
   /** The fault records, F bits included, as software reads them: low and high qword. */
   records(): [bigint, bigint][] {
     const { faultOffset, faultRecords } = this.iommu.capabilities;
@@ -217,7 +272,7 @@ export class Bench {
     if (this.iommu.queue.enabled) this.submit(descriptorOf(what));
     else if ('context' in what) this.invalidateContext(what);
     else if ('iotlb' in what) this.invalidateIotlb(what);
-    else throw new TypeError('PASIDs are invalidated by the queue');
+    else throw new TypeError('PASIDs and interrupt entries are invalidated by the queue');
   }
 
   /** A root and a context entry for a device; tables at 0x1000 and, for each bus, from 0x2000 on. */
@@ -274,6 +329,16 @@ export const entryOffset = (iova: bigint, level: number): number =>
   8 * Number((iova >> BigInt(12 + 9 * (level - 1))) & 0x1ffn);
 
 export function descriptorOf(what: AnyInvalidation): Int32Array {
+  if ('interruptEntries' in what) {
+    const { interruptEntries, index = 0, im = 0 } = what;
+    const G = interruptEntries === 'index' ? 1 : 0;
+    return interruptEntryDescriptor.encode({
+      type: DescriptorType.INTERRUPT_ENTRY,
+      G,
+      IIDX: index,
+      IM: im,
+    });
+  }
   if ('pasidCache' in what) {
     const { pasidCache, did = 0, pasid = 0 } = what;
     const { GLOBAL, DOMAIN, PASID } = PasidGranularity;

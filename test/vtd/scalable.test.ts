@@ -363,6 +363,7 @@ const tinyCaches: CacheShape = {
   pagingCache: { 5: 1, 4: 1, 3: 2, 2: 2 },
   contextCacheEntries: 1,
   pasidCache: { sets: 1, ways: 2 },
+  interruptCacheEntries: 1,
 };
 const shapes = [undefined, tinyCaches, { ...tinyCaches, pagingCache: { 5: 0, 4: 0, 3: 0, 2: 0 } }];
 

@@ -145,6 +145,7 @@ const tinyCaches: CacheShape = {
   pagingCache: { 5: 1, 4: 1, 3: 2, 2: 2 },
   contextCacheEntries: 2,
   pasidCache: { sets: 1, ways: 2 },
+  interruptCacheEntries: 1,
 };
 const noPagingCaches: CacheShape = { ...tinyCaches, pagingCache: { 5: 0, 4: 0, 3: 0, 2: 0 } };
 const shapes = [undefined, tinyCaches, noPagingCaches];
@@ -340,7 +341,7 @@ describe('any tables, any requests', () => {
           for (const { steps, outcome, fault } of [cold, told]) {
             const last = steps.at(-1)!;
             const verdicts = { untranslated: 'passed', passed: 'passed', hit: 'hit', walked: 'go on' };
-            const ends = { ...verdicts, interrupt: 'passed', blocked: 'blocked' };
+            const ends = { ...verdicts, interrupt: 'go on', blocked: 'blocked' };
             expect(last.verdict).toBe(ends[outcomeNames[outcome]]);
             expect(last.fault).toBe(fault);
             expect(steps.slice(0, -1).filter(({ verdict }) => verdict === 'blocked')).toEqual([]);

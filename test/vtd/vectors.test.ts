@@ -5,11 +5,14 @@ import { contextEntry } from '../../source/vtd/context-entry.ts';
 import { isQualified } from '../../source/vtd/fault-reason.ts';
 import { faultRecord } from '../../source/vtd/fault-record.ts';
 import * as firstStage from '../../source/vtd/first-stage-entry.ts';
+import * as interruptMessages from '../../source/vtd/interrupt-message.ts';
+import * as interruptEntries from '../../source/vtd/interrupt-remapping-entry.ts';
 import * as descriptors from '../../source/vtd/invalidation-descriptor.ts';
 import type { Layout } from '../../source/vtd/layout.ts';
 import * as paging from '../../source/vtd/paging-entry.ts';
 import { pasidDirectoryEntry } from '../../source/vtd/pasid-directory-entry.ts';
 import { pasidTableEntry } from '../../source/vtd/pasid-table-entry.ts';
+import { postedInterruptDescriptor } from '../../source/vtd/posted-interrupt-descriptor.ts';
 import * as registers from '../../source/vtd/registers.ts';
 import { rootEntry } from '../../source/vtd/root-entry.ts';
 import { scalableContextEntry } from '../../source/vtd/scalable-context-entry.ts';
@@ -21,6 +24,7 @@ import {
   type AnyInvalidation,
   Bench,
   deviceId,
+  type InterruptAnswer,
   qwords,
   unitWith,
 } from '../support/unit.ts';
@@ -42,8 +46,29 @@ type Request = {
   readonly record?: [Hex, Hex] | null;
   readonly reads?: number;
 };
+type InterruptRequest = {
+  /** Address and data of the message. */
+  readonly interrupt: readonly [Hex, Hex];
+  readonly from?: string;
+  readonly bytes?: number;
+  readonly delivery?: InterruptAnswer['delivery'];
+  readonly vector?: Hex;
+  readonly destination?: Hex;
+  readonly mode?: number;
+  readonly level?: boolean;
+  readonly logical?: boolean;
+  readonly fault?: number;
+  /** The entry that the fault record names. */
+  readonly index?: Hex;
+  readonly record?: [Hex, Hex] | null;
+  readonly reads?: number;
+};
 type Step =
   | Request
+  | InterruptRequest
+  | { readonly irta: Hex }
+  | { readonly ire: boolean }
+  | { readonly cfi: boolean }
   | { readonly poke: Record<Hex, Hex> }
   | { readonly invalidate: AnyInvalidation }
   | { readonly peek: Record<Hex, Hex> }
@@ -77,7 +102,9 @@ const files = readdirSync(folder)
 describe.each(files)('%s', (_, { vectors = [], decode = [], ...file }) => {
   for (const vector of vectors) {
     const setup = { ...file, ...vector, memory: { ...file.memory, ...vector.memory } };
-    const invalidates = vector.steps.some((step) => 'invalidate' in step);
+    // Where interrupts are remapped the queue is on anyway.
+    const invalidates =
+      vector.steps.some((step) => 'invalidate' in step) && !vector.steps.some((step) => 'irta' in step);
     test(vector.title, () => run(setup, vector.steps, false));
     if (vector.steps.some((step) => 'dma' in step && (step.fault ?? 0) !== 0))
       test(`${vector.title} (with FPD)`, () => runUnderFpd(setup, vector.steps));
@@ -122,7 +149,13 @@ function run(
   if (queued) bench.enableQueue();
 
   steps.forEach((step, index) => {
-    if ('dma' in step) {
+    if ('interrupt' in step) interruptRequest(bench, device, step, `step ${index}: ${JSON.stringify(step)}`);
+    else if ('irta' in step) bench.startInterrupts(BigInt(step.irta));
+    else if ('ire' in step)
+      bench.command(step.ire ? registers.Global.IRE : 0, step.ire ? 0 : registers.Global.IRE);
+    else if ('cfi' in step)
+      bench.command(step.cfi ? registers.Global.CFI : 0, step.cfi ? 0 : registers.Global.CFI);
+    else if ('dma' in step) {
       if (fpd) setFpd(bench, step.from ?? device);
       request(bench, device, step, `step ${index}: ${JSON.stringify(step)}`);
     } else if ('peek' in step) {
@@ -182,6 +215,26 @@ function request(bench: Bench, device: string, step: Request, title: string): vo
   expect(bench.reg(registers.Offset.FSTS), title).toBe(0);
 }
 
+function interruptRequest(bench: Bench, device: string, step: InterruptRequest, title: string): void {
+  const { interrupt, from = device, bytes, delivery = 'none', fault = 0, reads, index = '0' } = step;
+  const [address, data] = interrupt.map(Number);
+  const answer = bench.interrupt(from, address, data, bytes);
+  expect({ delivery: answer.delivery, fault: answer.fault }, title).toEqual({ delivery, fault });
+  if (step.vector !== undefined) expect(answer.vector, title).toBe(Number(step.vector));
+  if (step.destination !== undefined) expect(answer.destination, title).toBe(Number(step.destination));
+  if (step.mode !== undefined) expect(answer.deliveryMode, title).toBe(step.mode);
+  if (step.level !== undefined) expect(answer.isLevel, title).toBe(step.level);
+  if (step.logical !== undefined) expect(answer.isLogical, title).toBe(step.logical);
+  if (reads !== undefined) expect(answer.reads, title).toBe(reads);
+
+  const hi = (1n << 63n) | (BigInt(fault) << 32n) | BigInt(deviceId(from));
+  const own: [Hex, Hex] = [`${BigInt(index) << 48n}`, `${hi}`];
+  const record = step.record === undefined && fault !== 0 ? own : (step.record ?? null);
+  const held = bench.records().filter(([, high]) => high >> 63n === 1n);
+  expect(held.map(asHex), title).toEqual(record === null ? [] : [asHex(record.map(BigInt))]);
+  bench.clearFaults();
+}
+
 /** F, T1 for a read, the PASID, the reason, PP, EXE, PRIV, the source id; and the page. */
 function recordOf(from: string, { dma, at, fault = 0, pasid = -1, priv = false }: Request): [Hex, Hex] {
   const isRead = dma !== 'write';
@@ -223,7 +276,8 @@ function layoutNamed(name: string): Layout {
     pasidDirectoryEntry,
     pasidTableEntry,
     faultRecord,
-    ...[paging, firstStage, descriptors, registers].flatMap(layoutsIn),
+    postedInterruptDescriptor,
+    ...[paging, firstStage, descriptors, registers, interruptMessages, interruptEntries].flatMap(layoutsIn),
   ];
   return declared.find((layout) => layout.name === name)!;
 }

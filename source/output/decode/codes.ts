@@ -1,17 +1,8 @@
 /** Codes in words: fault reasons, those the simulated chip never raises included, and why a queue stops. */
 import { faultReasons } from '../../vtd/fault-reason.ts';
 
-/** Interrupt remapping and scalable mode. VT-d specification, chapter 7.1.3 and appendix. */
+/** Scalable mode. VT-d specification, chapter 7.1.3 and appendix. */
 const further: readonly (readonly [number, string])[] = [
-  [0x20, 'reserved fields set in the interrupt request'],
-  [0x21, 'interrupt index beyond the size of the remapping table'],
-  [0x22, 'interrupt-remapping entry not present'],
-  [0x23, 'the interrupt-remapping entry could not be read'],
-  [0x24, 'reserved bits set in the interrupt-remapping entry, or the entry is programmed wrongly'],
-  [0x25, 'compatibility-format interrupt blocked'],
-  [0x26, 'the interrupt did not come from the device that its entry names'],
-  [0x27, 'the posted-interrupt descriptor could not be accessed'],
-  [0x28, 'reserved bits set in the posted-interrupt descriptor'],
   [0x31, 'a request with PASID, but the root table is that of legacy mode'],
   [0x32, 'a page request, but the root table is that of legacy mode'],
   [0x38, 'scalable mode: the root entry could not be read'],
@@ -72,9 +63,6 @@ export const codeText = (code: number): string => `0x${code.toString(16).padStar
 
 /** `fault 0x0b (reserved bits set in the context entry)`. */
 export const faultText = (code: number): string => `fault ${codeText(code)} (${faultReasonText(code)})`;
-
-/** Faults of interrupt requests, where the address field holds an index. */
-export const isInterruptFault = (code: number): boolean => code >= 0x20 && code <= 0x2f;
 
 /** IQERCD.IQEI. VT-d specification, chapter 6.5.2.10. */
 const queueErrors = [

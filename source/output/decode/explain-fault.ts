@@ -1,8 +1,8 @@
 /** A fault in words, whether it comes from a fault recording register or from a kernel message. */
 import { faultMessage } from '../../linux/messages.ts';
-import { Fault } from '../../vtd/fault-reason.ts';
+import { Fault, isInterruptFault } from '../../vtd/fault-reason.ts';
 import { bdf } from '../../vtd/source-id.ts';
-import { codeText, faultReasonText, isInterruptFault } from './codes.ts';
+import { codeText, faultReasonText } from './codes.ts';
 import type { Explanation, Subject } from './decoded.ts';
 import { likelyCauses, whereToLook } from './fault-advice.ts';
 import { hexText } from './fields.ts';

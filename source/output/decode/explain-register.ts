@@ -81,6 +81,12 @@ const sentences: Readonly<Record<string, (values: Values) => string[]>> = {
       DW === 1n ? 256 : 128
     } bits.`,
   ],
+  IRTA: ({ S, EIME, IRTA }) => [
+    `The interrupt-remapping table lies at ${hexText(IRTA)} and has ${2n << S} entries, in ${
+      EIME === 1n ? 'x2APIC' : 'xAPIC'
+    } mode.`,
+    'It counts from the next GCMD.SIRTP on.',
+  ],
   IQERCD: ({ IQEI, ITESID, ICESID }) => [
     IQEI === 0n ? 'The queue has not stopped.' : `The queue stopped: ${queueErrorText(Number(IQEI))}.`,
     ...(ITESID === 0n ? [] : [`${bdf(Number(ITESID))} did not answer a device-TLB invalidation in time.`]),

@@ -1,15 +1,24 @@
 /** Everything that can be decoded by its name. What a kind takes follows from its declared layout. */
 import { contextEntry } from '../../vtd/context-entry.ts';
 import { faultRecord } from '../../vtd/fault-record.ts';
+import { messageLayout, remappableMessage, remappableRte, rteLayout } from '../../vtd/interrupt-message.ts';
+import { interruptEntryLayout, remappedEntry } from '../../vtd/interrupt-remapping-entry.ts';
 import { iotlbDescriptor } from '../../vtd/invalidation-descriptor.ts';
 import type { Layout } from '../../vtd/layout.ts';
 import { pagingEntryLayout, tableEntry } from '../../vtd/paging-entry.ts';
+import { postedInterruptDescriptor } from '../../vtd/posted-interrupt-descriptor.ts';
 import { registerLayouts } from '../../vtd/registers.ts';
 import { rootEntry } from '../../vtd/root-entry.ts';
 import type { Explanation, Subject } from './decoded.ts';
 import { anyDescriptorLayout, explainDescriptor } from './explain-descriptor.ts';
 import { explainContextEntry, explainPagingEntry, explainRootEntry } from './explain-entry.ts';
 import { explainFaultRecord } from './explain-fault.ts';
+import {
+  explainInterruptEntry,
+  explainMessage,
+  explainPostedDescriptor,
+  explainRedirectionEntry,
+} from './explain-interrupt.ts';
 import { explainRegister } from './explain-register.ts';
 
 export type Kind = {
@@ -18,11 +27,11 @@ export type Kind = {
   readonly usage: string;
   readonly bits: number;
   readonly hasLevel: boolean;
-  /** Values it takes, one for each 64 bits. */
+  /** Values it takes, low first; together they have all its bits. */
   readonly parameters: readonly string[];
   /** How many of them must be given; the others are 0 if left out. */
   readonly required: number;
-  layoutOf(lowest: number, level: number): Layout;
+  layoutOf(lowest: number, level: number, second: number): Layout;
   explain(subject: Subject): Explanation;
 };
 
@@ -39,18 +48,18 @@ function kind(
   layoutOf: Kind['layoutOf'],
   explain: Explain,
   hasLevel = false,
+  parameters = parameterNames(bits),
 ): Kind {
-  const parameters =
-    bits <= 64
-      ? ['VALUE']
-      : bits === 128
-        ? ['LO', 'HI']
-        : Array.from({ length: bits / 64 }, (_, i) => `QW${i}`);
-  // A qword without any field, such as the upper one of a root entry, need not be typed.
-  const required = 1 + Math.floor(ordered[0].high / 64);
+  // A value without any field, such as the upper one of a root entry, need not be typed.
+  const required = 1 + Math.floor((ordered[0].high * parameters.length) / bits);
   const words = parameters.map((parameter, i) => (i < required ? parameter : `[${parameter}]`));
   const usage = [name, ...(hasLevel ? ['LEVEL'] : []), ...words].join(' ');
   return { name, usage, bits, hasLevel, parameters, required, layoutOf, explain };
+}
+
+function parameterNames(bits: number): readonly string[] {
+  if (bits <= 64) return ['VALUE'];
+  return bits === 128 ? ['LO', 'HI'] : Array.from({ length: bits / 64 }, (_, i) => `QW${i}`);
 }
 
 /** A new format is a line here; a new register one in `registerLayouts`. */
@@ -66,6 +75,10 @@ export const kinds: readonly Kind[] = [
   ),
   kind('descriptor', iotlbDescriptor, anyDescriptorLayout, explainDescriptor),
   fixed('fault-record', faultRecord, explainFaultRecord),
+  kind('irte', remappedEntry, (lowest) => interruptEntryLayout(lowest), explainInterruptEntry),
+  fixed('posted-interrupt-descriptor', postedInterruptDescriptor, explainPostedDescriptor),
+  kind('msi', remappableMessage, messageLayout, explainMessage, false, ['ADDRESS', 'DATA']),
+  kind('ioapic-entry', remappableRte, (_, __, second) => rteLayout(second), explainRedirectionEntry),
   ...Object.entries(registerLayouts).map(([name, layout]) =>
     fixed(name, layout, (subject) => explainRegister(name, subject)),
   ),

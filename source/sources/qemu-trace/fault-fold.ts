@@ -3,11 +3,12 @@ import { faultMessage, faultStatusMessage } from '../../linux/messages.ts';
 import type { FaultEntry } from '../../simulation/journal.ts';
 import type { FaultGroup, FaultRegisters } from '../../simulation/snapshot.ts';
 import { bigToWords } from '../../vtd/bits.ts';
+import { isInterruptFault } from '../../vtd/fault-reason.ts';
 import { faultRecord } from '../../vtd/fault-record.ts';
 import { faultStatus, Offset } from '../../vtd/registers.ts';
 import { bdf } from '../../vtd/source-id.ts';
 import type { TraceEvent } from './event.ts';
-import { isInterruptFault, recordReason } from './tally.ts';
+import { recordReason } from './tally.ts';
 
 /** More single faults than this are counted, not kept. */
 const FAULTS = 10_000;

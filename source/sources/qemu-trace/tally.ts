@@ -1,7 +1,7 @@
 /** Counting events under the names of `vtd/counters.ts`. */
 import type { DeviceCounts } from '../../simulation/snapshot.ts';
 import type { CounterName } from '../../vtd/counters.ts';
-import { Fault } from '../../vtd/fault-reason.ts';
+import { Fault, isInterruptFault } from '../../vtd/fault-reason.ts';
 import type { InvalidationCounts } from '../../vtd/invalidator.ts';
 import type { TraceEvent } from './event.ts';
 
@@ -100,6 +100,11 @@ export function counters(tally: Tally): Readonly<Record<CounterName, number | nu
     faults,
     faults_recorded: tally.records,
     interrupt_requests: tally.interruptRequests === 0 ? null : tally.interruptRequests,
+    interrupts_blocked: null,
+    interrupts_posted: null,
+    int_cache_lookup: null,
+    int_cache_hit_nonposted: null,
+    int_cache_hit_posted: null,
     translation_requests: null,
     translated_requests: null,
     ats_blocked: null,
@@ -110,9 +115,6 @@ export function counters(tally: Tally): Readonly<Record<CounterName, number | nu
 
 /** The reason in the upper 64 bits of a fault record. */
 export const recordReason = (high: string): number => Number((BigInt(high) >> 32n) & 0xffn);
-
-/** Reasons 0x20 to 0x2f are those of interrupt remapping. */
-export const isInterruptFault = (reason: number): boolean => reason >= 0x20 && reason < 0x30;
 
 const contextFaults: readonly number[] = [
   Fault.ROOT_NOT_PRESENT,
