@@ -4,7 +4,7 @@ import { choice, count, figure, type ValuesOf } from './declaration.ts';
 
 const unpublished = 'not published by Intel; our choice';
 const fastAndSafe = 'Rubin et al., "Fast & Safe IO Memory Protection", SOSP 2024, a hypothesis there';
-const { iotlb, pagingCache, contextCacheEntries, pasidCache } = defaultCaches;
+const { iotlb, pagingCache, contextCacheEntries, pasidCache, interruptCacheEntries } = defaultCaches;
 
 /** Associativities; a cache has a power of two of sets. */
 const WAYS = ['full', '1', '2', '4', '8', '16', '32', '64'] as const;
@@ -73,6 +73,12 @@ export const chipParameters = {
     most: 65_536,
     source: unpublished,
   }),
+  'interruptCache.entries': count('entries', {
+    meaning: 'interrupt-remapping entries cached',
+    default: interruptCacheEntries,
+    most: 65_536,
+    source: unpublished,
+  }),
 } as const;
 
 /** The caches of the unit. Throws a RangeError where a cache would not have a power of two of sets. */
@@ -96,6 +102,7 @@ export function cachesOf(values: ValuesOf<typeof chipParameters>): CacheShape {
       sets: setsOf('pasidCache', values['pasidCache.entries'], pasidCache.ways, ''),
       ways: pasidCache.ways,
     },
+    interruptCacheEntries: values['interruptCache.entries'],
   };
 }
 

@@ -82,6 +82,15 @@ function message(step: Step): Explained {
 }
 
 function cache(step: Step): Explained {
+  if (step.verdict === 'blocked') {
+    return {
+      ...nothing,
+      label: 'entry cache',
+      value: 'hit',
+      layout: layoutOf(step.words),
+      ...refusal(step, 'the entry, cached as it was before it was put right,'),
+    };
+  }
   const isHit = step.verdict === 'hit';
   return {
     ...nothing,

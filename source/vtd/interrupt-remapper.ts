@@ -150,17 +150,28 @@ export class InterruptRemapper extends ScalableMode {
       for (let i = 0; i < 4; i++) entry[i] = this.interruptCache.words[4 * place + i];
       this.count(mine, (entry[0] & IS_POSTED) !== 0 ? int_cache_hit_posted : int_cache_hit_nonposted);
       if (!this.probing) this.interruptCache.store.touch(place);
-      if (this.steps !== null)
-        this.note('interrupt-entry cache', 'hit', 'chapter 6.2: the entry is cached', 0, 0, null, entry);
-      return 0;
+      // Only in caching mode may what is cached be absent or invalid.
+      const fault = this.keepsAbsent ? this.entryFault() : 0;
+      if (this.steps !== null) {
+        const verdict = fault === 0 ? 'hit' : 'blocked';
+        this.note(
+          'interrupt-entry cache',
+          verdict,
+          'chapter 6.2: the entry is cached',
+          fault,
+          0,
+          null,
+          entry,
+        );
+      }
+      return fault;
     }
     if (this.steps !== null)
       this.note('interrupt-entry cache', 'miss', 'chapter 6.2: the entry is not cached');
     entry.fill(0);
-    const at = this.interruptTableLo + ENTRY_BYTES * index;
+    const lo = (this.interruptTableLo + ENTRY_BYTES * index) | 0;
     // A table of 1 MiB may run over a border of 4 GiB.
-    const hi = at > 0xffff_ffff ? this.interruptTableHi + 1 : this.interruptTableHi;
-    const lo = at | 0;
+    const hi = this.interruptTableHi + (lo >>> 0 < this.interruptTableLo >>> 0 ? 1 : 0);
     if (!this.readEntry(mine, hi, lo)) {
       if (this.steps !== null) this.noteInterruptEntry('blocked', hi, lo, Fault.INTERRUPT_ENTRY_READ_ERROR);
       return Fault.INTERRUPT_ENTRY_READ_ERROR;
@@ -172,7 +183,7 @@ export class InterruptRemapper extends ScalableMode {
     entry[3] = memory.hi;
     const fault = this.entryFault();
     if (this.steps !== null) this.noteInterruptEntry(fault === 0 ? 'go on' : 'blocked', hi, lo, fault);
-    if (fault === 0 && !this.probing) this.interruptCache.fill(index, entry);
+    if ((fault === 0 || this.keepsAbsent) && !this.probing) this.interruptCache.fill(index, entry);
     return fault;
   }
 

@@ -88,6 +88,26 @@ describe('the unit', () => {
     expect(ask(bench, NIC, 0).reads).toBe(1);
   });
 
+  test('finds the rest of a table that runs over 4 GiB', () => {
+    const ram = 0x1_0010_0000;
+    const bench = new Bench({ ram, unit: SKYLAKE }).startInterrupts(0xffff_f80fn);
+    bench.poke(0xffff_f000 + 16 * 255, 0x25_0001n);
+    bench.poke(0xffff_f000 + 16 * 256, 0x26_0001n);
+    expect([255, 256].map((index) => ask(bench, NIC, index).vector)).toEqual([0x25, 0x26]);
+  });
+
+  test('keeps an absent entry in caching mode until it is invalidated', () => {
+    const bench = remapping(7, true, { unit: unitLike('skylake', { capSet: 1n << 7n }) });
+    expect(ask(bench, NIC, 3)).toMatchObject({ fault: 0x22, reads: 1 });
+    entry(bench, 3, 0x25_0001n);
+    expect(ask(bench, NIC, 3)).toMatchObject({ fault: 0x22, reads: 0 });
+    const { address, data } = messageFor(3);
+    const { steps } = bench.iommu.explainInterrupt(deviceId(NIC), address | 0, data);
+    expect(steps.at(-1)).toMatchObject({ stage: 'interrupt-entry cache', verdict: 'blocked', fault: 0x22 });
+    bench.invalidate({ interruptEntries: 'index', index: 3 });
+    expect(ask(bench, NIC, 3)).toMatchObject({ vector: 0x25, reads: 1 });
+  });
+
   test('counts look-ups and hits of remapped and posted interrupts for the unit and for the device', () => {
     const bench = remapping(7, true, { unit: POSTING });
     const mine = bench.iommu.translator.countRequester(deviceId(NIC));
