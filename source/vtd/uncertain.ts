@@ -31,6 +31,27 @@ export const uncertainties = {
       'protected memory regions also stop requests that tables translate, not only those that do without',
     source: 'register documents of client processors leave it to the unit',
   },
+  interruptLengthFaults: {
+    default: true,
+    meaning:
+      'a write to 0xfeex_xxxx of another length than 4 bytes is a fault of the unit; otherwise the root complex refuses it',
+    source: 'our recollection of the specification; QEMU does not see the length',
+  },
+  interruptDataReserved: {
+    default: true,
+    meaning: 'bits 31:16 of the data of a remappable interrupt must be 0 without a sub-handle too (0x20)',
+    source: 'our recollection of the specification; QEMU asks it only with a sub-handle',
+  },
+  xapicDestinationReserved: {
+    default: true,
+    meaning: 'destination bits of an interrupt-remapping entry that xAPIC mode does not use must be 0 (0x24)',
+    source: 'our recollection of the specification; QEMU ignores them',
+  },
+  reservedValidationIsMismatch: {
+    default: false,
+    meaning: 'SVT = 11b fails the check of the sender (0x26); otherwise the entry is invalid (0x24)',
+    source: 'QEMU: 0x26; not established',
+  },
   nestedInterruptRange: {
     default: true,
     meaning: 'the guest-physical address that a nested first stage gives must not lie in 0xfeex_xxxx either',

@@ -39,7 +39,7 @@ describe('the unit', () => {
   });
 
   test('has neither IRE nor CFI without ECAP.IR, and takes no table', () => {
-    const bench = new Bench({ unit: unitLike('skylake', { ecapClear: 1n << 3n }) });
+    const bench = new Bench({ unit: unitLike('skylake', { ecapClear: 0b11000n }) });
     bench.command(Global.SIRTP);
     bench.command(Global.IRE);
     bench.command(Global.CFI);
