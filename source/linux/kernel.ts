@@ -29,7 +29,7 @@ import {
 } from './policy.ts';
 import { FAULT_VECTOR, UnitDriver } from './unit-driver.ts';
 import { isSince, type KernelVersion } from './version.ts';
-import { attachUnmanaged, claim, release } from './vfio.ts';
+import { attachUnmanaged, claim, mapForOwner, release, unmapForOwner } from './vfio.ts';
 
 /** The machine a kernel boots on. */
 export type Hardware = {
@@ -184,6 +184,16 @@ export class Kernel {
   /** Give a claimed device an address space of its owner's. See vfio.ts. */
   attachUnmanaged(sourceId: number, largestLeaf: number): PagingDomain {
     return attachUnmanaged(this.devices.of(sourceId), largestLeaf, this.devices, this.domains, this.driver);
+  }
+
+  /** Map memory for the owner of an address space. See vfio.ts. */
+  mapForOwner(domain: PagingDomain, iova: number, pieces: readonly Segment[]): void {
+    mapForOwner(domain, iova, pieces, this.driver);
+  }
+
+  /** Unmap it. See vfio.ts. */
+  unmapForOwner(domain: PagingDomain, iova: number, bytes: number): void {
+    unmapForOwner(domain, iova, bytes, this.driver);
   }
 
   /** Give a claimed device back. See vfio.ts. */

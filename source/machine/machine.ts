@@ -14,7 +14,6 @@ import { highHalf, lowHalf } from '../vtd/bits.ts';
 import { presets, type UnitDescription } from '../vtd/capabilities.ts';
 import { Iommu } from '../vtd/iommu.ts';
 import { PhysicalMemory } from '../vtd/memory.ts';
-import { READ, WRITE } from '../vtd/paging-entry.ts';
 import { parseBdf } from '../vtd/source-id.ts';
 import { type Buffers, ContiguousZone, GuestBuffers, HostBuffers } from './buffers.ts';
 import type { Device } from './device.ts';
@@ -156,7 +155,7 @@ export class Machine {
       throw error;
     }
     const domain = kernel.attachUnmanaged(sourceId, guest.largestLeaf);
-    domain.table.map(0, guest.base, guest.bytes, READ | WRITE);
+    kernel.mapForOwner(domain, 0, [{ physical: guest.base, bytes: guest.bytes }]);
     device.guest = guest;
     device.emulated = false;
     this.start(device);
