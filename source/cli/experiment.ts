@@ -1,6 +1,6 @@
 /** `dmascope experiment`: published measurements, and what the simulation makes of them. */
 import { Option, type Command as Program } from 'commander';
-import { unexpected } from '../commands/parse.ts';
+import { unexpected } from '../commands/words.ts';
 import type { Experiment, Result } from '../experiments/experiment.ts';
 import { experimentUnit } from '../experiments/host.ts';
 import { experiments } from '../experiments/index.ts';

@@ -1,7 +1,8 @@
 /** Readers of option values: each says what was expected and what came. And the option that many commands have. */
 import { InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../commands/duration.ts';
-import { parseCommand, unexpected } from '../commands/parse.ts';
+import { parseCommand } from '../commands/parse.ts';
+import { unexpected } from '../commands/words.ts';
 
 /** What commander prints behind the name of the option. */
 export function invalid(message: string): InvalidArgumentError {

@@ -1,7 +1,7 @@
 /** All commands of the command line, and what holds for each of them. */
 import { Command as Program } from 'commander';
-import { unexpected } from '../commands/parse.ts';
 import { printableLines } from '../commands/printable.ts';
+import { unexpected } from '../commands/words.ts';
 import { addBoot } from './boot.ts';
 import { addCompare } from './compare.ts';
 import { addConform } from './conform.ts';

@@ -4,6 +4,7 @@ import { csvHeader, csvRows } from '../output/csv.ts';
 import type { Report } from '../output/report.ts';
 import { runHeadless } from '../output/run.ts';
 import { textReport } from '../ui/report.tsx';
+import { EXPECTATION_FAILED } from './exit-codes.ts';
 import { type MachineFlags, machineOptions, withMachineOptions } from './machine-options.ts';
 import { duration, format } from './options.ts';
 
@@ -36,7 +37,7 @@ export function run(flags: RunFlags): void {
   };
   if (flags.format === 'csv') write(csvHeader());
   const streams = flags.format === 'ndjson' || flags.format === 'csv';
-  const refusals = runHeadless(
+  const { refusals, failures } = runHeadless(
     {
       machine: machineOptions(flags),
       timeNs: flags.time,
@@ -46,4 +47,6 @@ export function run(flags: RunFlags): void {
     writeReport[flags.format],
   );
   for (const refusal of refusals) process.stderr.write(`dmascope: refused: ${refusal}\n`);
+  for (const failure of failures) process.stderr.write(`dmascope: ${failure}\n`);
+  if (failures.length > 0) process.exitCode = EXPECTATION_FAILED;
 }

@@ -6,17 +6,18 @@ import type { Device } from '../machine/device.ts';
 import { findGuest } from '../machine/guest.ts';
 import type { Simulation } from '../simulation/simulation.ts';
 import type { Transaction } from '../simulation/snapshot.ts';
-import { parseHalves } from '../vtd/bits.ts';
+import { hex, parseHalves } from '../vtd/bits.ts';
 import { faultReason } from '../vtd/fault-reason.ts';
 import { READ, WRITE } from '../vtd/paging-entry.ts';
+import { addressFor, cycleBuffers, dmaToBuffers, mapBuffers, unmapBuffers } from './buffers.ts';
 import type { Command, DeviceTarget } from './command.ts';
+import { findEntry, withFields } from './entry.ts';
+import { Refused, type Result } from './result.ts';
 
-/** A command cannot be carried out; the machine is as it was. */
-export class Refused extends Error {}
-
-export type Result = { readonly text: string; readonly linux: readonly string[] };
-
-type MachineCommand = Extract<Command, { name: 'device' | 'dma' | 'invalidation' | 'workload' }>;
+type MachineCommand = Extract<
+  Command,
+  { name: 'device' | 'dma' | 'map' | 'unmap' | 'cycle' | 'entry' | 'invalidation' | 'workload' }
+>;
 
 /**
  * Carry out a command on a simulation.
@@ -25,13 +26,24 @@ type MachineCommand = Extract<Command, { name: 'device' | 'dma' | 'invalidation'
  */
 export function carryOut(simulation: Simulation, command: MachineCommand): Result {
   if (command.name === 'device' && command.device === 'all') return moveAll(simulation, command.to);
+  if (command.name === 'workload' && command.device === 'all') return setWorkloads(simulation, command.to);
   const device = simulation.machine.find(command.device);
   if (device === undefined) throw new Refused(`there is no device ${command.device}`);
   switch (command.name) {
     case 'device':
       return move(simulation, device, command.to);
     case 'dma':
-      return stray(simulation, device, command);
+      return command.address === 'buffers'
+        ? dmaToBuffers(simulation, device, command)
+        : stray(simulation, device, command);
+    case 'map':
+      return mapBuffers(simulation, device, command.count, command.bytes);
+    case 'unmap':
+      return unmapBuffers(simulation, device, command.which);
+    case 'cycle':
+      return cycleBuffers(simulation, device, command.count);
+    case 'entry':
+      return writeEntry(simulation, device, command);
     case 'invalidation':
       return setInvalidation(simulation, device, command.to);
     case 'workload':
@@ -155,16 +167,54 @@ function setWorkload(
   return { text: `${name}: ${workload} ${start ? 'started' : 'stopped'}.`, linux: [] };
 }
 
+function setWorkloads(simulation: Simulation, to: 'start' | 'stop' | 'flip'): Result {
+  const { devices, kernel } = simulation.machine;
+  // Nobody runs a device that is held back.
+  const driven = devices.filter(
+    ({ guest, model }) => guest !== null || !kernel.device(model.sourceId).claimed || to === 'stop',
+  );
+  const wanted = to === 'flip' ? (driven.some(({ workload }) => workload !== null) ? 'stop' : 'start') : to;
+  for (const device of driven) setWorkload(simulation, device, wanted);
+  return { text: `All devices: workloads ${wanted === 'start' ? 'started' : 'stopped'}.`, linux: [] };
+}
+
+/** Write fields of an entry in memory, and let the unit forget what it knew. */
+function writeEntry(
+  { machine, journal }: Simulation,
+  device: Device,
+  { table, address, fields }: Extract<Command, { name: 'entry' }>,
+): Result {
+  const { name } = device.model;
+  const entry = findEntry(machine, device, table, addressFor(device, address ?? '0x0'));
+  if (entry === null) throw new Refused(`the tables of ${name} have no ${table} entry for that`);
+  let words: Int32Array;
+  try {
+    words = withFields(entry, fields);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new Refused(error.message);
+  }
+  machine.memory.writeWords(entry.at, words);
+  machine.kernel.invalidateEverything();
+  const change = fields.map(({ field, value }) => `${field} = ${Number(value) < 10 ? Number(value) : value}`);
+  journal.command('entry', name, `${entry.layout.name}: ${change.join(', ')}`);
+  return {
+    text: `The ${entry.layout.name} of ${name} at ${hex(entry.at)}: ${change.join(', ')}; then invalidated.`,
+    linux: ['# nothing types this: a bug or an attack writes into the tables'],
+  };
+}
+
 /** One request of a device's own, wherever it points; then what became of it. */
 function stray(simulation: Simulation, device: Device, command: Extract<Command, { name: 'dma' }>): Result {
   const { machine, journal } = simulation;
   const { name } = device.model;
-  const halves = parseHalves(command.address);
-  if (halves === null) throw new Refused(`${command.address} is no address`);
+  const address = addressFor(device, command.address);
+  const halves = parseHalves(address);
+  if (halves === null) throw new Refused(`${address} is no address`);
   const corruptedBefore = journal.corruptedPages.size;
   const detail = journal.detail;
   journal.detail = true;
-  journal.command('dma', name, `${command.type} ${command.address}, ${command.bytes} B`);
+  journal.command('dma', name, `${command.type} ${address}, ${command.bytes} B`);
   machine.dma.transfer(device, halves.hi, halves.lo, command.bytes, command.type === 'write' ? WRITE : READ);
   journal.detail = detail;
   const made = journal.transactions.get(name)?.at(-1);

@@ -3,6 +3,14 @@
  * changes a machine is one of these, so that a seed and a list of them replay a session.
  */
 
+/** The views of the dashboard. */
+export const viewNames = ['overview', 'tables', 'dma', 'faults', 'compare'] as const;
+export type ViewName = (typeof viewNames)[number];
+
+/** The tables whose entries can be written by hand. */
+export const entryTables = ['root', 'context', 'page'] as const;
+export type EntryTable = (typeof entryTables)[number];
+
 export type DeviceTarget = 'flip' | 'passthrough' | 'translated' | 'blocked' | 'host' | `guest ${string}`;
 
 export type Command =
@@ -11,15 +19,30 @@ export type Command =
       readonly name: 'dma';
       readonly device: string;
       readonly type: 'read' | 'write';
-      /** Any 64-bit address, as `0x…`. */
-      readonly address: string;
+      /** Any 64-bit address, as `0x…`; or buffers that `map` mapped: the last one, or all that are mapped. */
+      readonly address: string | 'buffer' | 'buffers';
       readonly bytes: number;
+    }
+  /** Let the driver map buffers for its device. */
+  | { readonly name: 'map'; readonly device: string; readonly count: number; readonly bytes: number }
+  /** Let the driver unmap what `map` mapped. */
+  | { readonly name: 'unmap'; readonly device: string; readonly which: 'oldest' | 'newest' | 'all' }
+  /** Map a page, let the device write it, unmap it: so many times. */
+  | { readonly name: 'cycle'; readonly device: string; readonly count: number }
+  /** Write fields of a table entry by hand, then invalidate what the unit has cached. */
+  | {
+      readonly name: 'entry';
+      readonly device: string;
+      readonly table: EntryTable;
+      /** For pages: the address whose walk leads to the entry; null for the others. */
+      readonly address: string | 'buffer' | null;
+      readonly fields: readonly { readonly field: string; readonly value: string }[];
     }
   | { readonly name: 'invalidation'; readonly device: string; readonly to: 'strict' | 'lazy' | 'flip' }
   | { readonly name: 'boot'; readonly line: string }
   /** Run a second machine beside this one, with the same seed and commands and another boot line; null: no more. */
   | { readonly name: 'compare'; readonly line: string | null }
-  | { readonly name: 'workload'; readonly device: string; readonly to: 'start' | 'stop' | 'flip' }
+  | { readonly name: 'workload'; readonly device: string | 'all'; readonly to: 'start' | 'stop' | 'flip' }
   | { readonly name: 'pause' }
   /** Without a duration: run on until paused. With one: this long, then pause. */
   | { readonly name: 'run'; readonly forNs: number | null }
@@ -29,6 +52,21 @@ export type Command =
    * Simulated milliseconds for each second on the wall; Infinity: as fast as it goes. Relative words go by what the
    * speed then is, so that keys may come faster than pictures.
    */
-  | { readonly name: 'speed'; readonly factor: number | 'faster' | 'slower' };
+  | { readonly name: 'speed'; readonly factor: number | 'faster' | 'slower' }
+  /** From here on `change(…)` of an expectation counts. */
+  | { readonly name: 'mark' }
+  /** Something that should be true now: an expression over what can be seen of the machine. */
+  | { readonly name: 'expect'; readonly expression: string }
+  /** Look at a view. */
+  | {
+      readonly name: 'open';
+      readonly view: ViewName;
+      readonly device: string | null;
+      readonly address: string | 'buffer' | null;
+    }
+  /** Another scene of the demo that plays; counted from 1. */
+  | { readonly name: 'scene'; readonly to: 'next' | 'back' | 'leave' | number }
+  /** Play a built-in demo. */
+  | { readonly name: 'demo'; readonly demo: string };
 
 export type CommandName = Command['name'];

@@ -1,13 +1,22 @@
 /** The command language: one line of text to a command and back. */
-import { nearest } from '../linux/nearest.ts';
-import { guestModels } from '../machine/guest.ts';
-import { deviceModels } from '../machine/topology.ts';
-import { hexOf, parseHalves } from '../vtd/bits.ts';
-import { bdf, parseBdf } from '../vtd/source-id.ts';
-import type { Command, CommandName, DeviceTarget } from './command.ts';
+import { type Command, type CommandName, entryTables, viewNames } from './command.ts';
 import { durationText, parseDuration } from './duration.ts';
+import { parseExpression } from './expect/expression.ts';
 import { quoted } from './printable.ts';
-import { SPEEDS } from './speed.ts';
+import {
+  addressOrBuffer,
+  atMost,
+  bufferBytes,
+  deviceName,
+  deviceOrAll,
+  deviceTarget,
+  fieldWords,
+  integer,
+  oneOf,
+  speedFactor,
+  unexpected,
+  Wrong,
+} from './words.ts';
 
 export type Parsed =
   | { readonly ok: true; readonly command: Command }
@@ -20,10 +29,9 @@ type Grammar = {
   parse(words: readonly string[], text: string): Command;
 };
 
-/** What is wrong with a command, in a sentence for people. */
-class Wrong extends Error {}
-
-const MAX_DMA_BYTES = 2 ** 20;
+const MAX_DMA_BYTES = 2 ** 21;
+const MAX_BUFFERS = 100_000;
+const PAGE = 4096;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 
 /** One entry for each command; the compiler demands it. */
@@ -38,8 +46,8 @@ const grammar: { readonly [N in CommandName]: Grammar } = {
     }),
   },
   dma: {
-    usage: 'dma <device> read|write [address] [bytes]',
-    help: 'let a device do one DMA; without an address a stray one, to kernel text',
+    usage: 'dma <device> read|write [address|buffer|buffers] [bytes]',
+    help: 'let a device do one DMA; without an address a stray one, to kernel text; buffers are those of `map`',
     parse: (words) => {
       atMost(words, 4, 'dma nic0 write 0x1000000 64');
       const [device, type, address = '0x1000000', bytes = '64'] = words;
@@ -47,9 +55,55 @@ const grammar: { readonly [N in CommandName]: Grammar } = {
         name: 'dma',
         device: deviceName(device),
         type: oneOf('read or write', ['read', 'write'] as const, type),
-        address: addressWord(address),
+        address: address === 'buffers' ? address : addressOrBuffer(address),
         bytes: integer('the number of bytes', bytes, 1, MAX_DMA_BYTES),
       };
+    },
+  },
+  map: {
+    usage: 'map <device> [count] [bytes]',
+    help: 'let its driver map buffers for it: one page, if nothing else is said',
+    parse: (words) => {
+      atMost(words, 3, 'map nic0 16 4096');
+      const [device, count = '1', bytes = String(PAGE)] = words;
+      return {
+        name: 'map',
+        device: deviceName(device),
+        count: integer('the number of buffers', count, 1, MAX_BUFFERS),
+        bytes: bufferBytes(bytes),
+      };
+    },
+  },
+  unmap: {
+    usage: 'unmap <device> [oldest|newest|all]',
+    help: 'let its driver unmap what `map` mapped; the device may go on using it',
+    parse: (words) => {
+      atMost(words, 2, 'unmap nic0 oldest');
+      const which = oneOf(
+        'oldest, newest or all',
+        ['oldest', 'newest', 'all'] as const,
+        words[1] ?? 'oldest',
+      );
+      return { name: 'unmap', device: deviceName(words[0]), which };
+    },
+  },
+  cycle: {
+    usage: 'cycle <device> <count>',
+    help: 'map a page, let the device write it, unmap it: so many times',
+    parse: (words) => {
+      atMost(words, 2, 'cycle nic0 1000');
+      const count = integer('how many times', words[1] ?? '', 1, MAX_BUFFERS);
+      return { name: 'cycle', device: deviceName(words[0]), count };
+    },
+  },
+  entry: {
+    usage: 'entry <device> root|context|page [address|buffer] <FIELD>=<value> …',
+    help: 'write fields of a table entry by hand, then invalidate what the unit has cached',
+    parse: ([device, word, ...rest]) => {
+      const named = deviceName(device);
+      const table = oneOf('a table', entryTables, word);
+      const address = table === 'page' ? addressOrBuffer(rest.shift() ?? '') : null;
+      return { name: 'entry', device: named, table, address, fields: fieldWords(table, rest) };
     },
   },
   invalidation: {
@@ -64,23 +118,23 @@ const grammar: { readonly [N in CommandName]: Grammar } = {
   boot: {
     usage: 'boot [word …]',
     help: 'reboot with another kernel command line',
-    parse: (_, text) => ({ name: 'boot', line: bootLine(text) }),
+    parse: (_, text) => ({ name: 'boot', line: afterName(text) }),
   },
   compare: {
     usage: 'compare off|[word …]',
     help: 'run a second machine beside this one: the same seed and commands, another kernel command line',
     parse: (words, text) => ({
       name: 'compare',
-      line: words.length === 1 && words[0] === 'off' ? null : bootLine(text),
+      line: words.length === 1 && words[0] === 'off' ? null : afterName(text),
     }),
   },
   workload: {
-    usage: 'workload <device> start|stop|flip',
+    usage: 'workload <device|all> start|stop|flip',
     help: 'start or stop what a device does',
     parse: (words) => {
       atMost(words, 2, 'workload nic0 stop');
       const to = oneOf('start, stop or flip', ['start', 'stop', 'flip'] as const, words[1]);
-      return { name: 'workload', device: deviceName(words[0]), to };
+      return { name: 'workload', device: deviceOrAll(words[0]), to };
     },
   },
   pause: {
@@ -118,6 +172,56 @@ const grammar: { readonly [N in CommandName]: Grammar } = {
       atMost(words, 1, 'speed 4');
       const [word] = words;
       return { name: 'speed', factor: word === 'faster' || word === 'slower' ? word : speedFactor(word) };
+    },
+  },
+  mark: {
+    usage: 'mark',
+    help: 'from here on `change(…)` of an expectation counts',
+    parse: (words) => {
+      atMost(words, 0, 'mark');
+      return { name: 'mark' };
+    },
+  },
+  expect: {
+    usage: 'expect <expression>',
+    help: 'say what should be true now: `nic0.faults = 1` (see demos)',
+    parse: (_, text) => {
+      const expression = afterName(text);
+      parseExpression(expression);
+      return { name: 'expect', expression };
+    },
+  },
+  open: {
+    usage: 'open <view> [device] [address|buffer]',
+    help: 'look at a view of the dashboard: `open tables nic0`',
+    parse: (words) => {
+      atMost(words, 3, 'open tables nic0 0x1000000');
+      const [view, device, address] = words;
+      return {
+        name: 'open',
+        view: oneOf('a view', viewNames, view),
+        device: device === undefined ? null : deviceName(device),
+        address: address === undefined ? null : addressOrBuffer(address),
+      };
+    },
+  },
+  scene: {
+    usage: 'scene next|back|leave|<number>',
+    help: 'another scene of the demo that plays, or leave it',
+    parse: (words) => {
+      atMost(words, 1, 'scene next');
+      const [word] = words;
+      if (/^\d+$/.test(word ?? '')) return { name: 'scene', to: integer('a scene', word, 1, 10_000) };
+      return { name: 'scene', to: oneOf('where to go', ['next', 'back', 'leave'] as const, word) };
+    },
+  },
+  demo: {
+    usage: 'demo <name>',
+    help: 'play a built-in demo: `dmascope demo` lists them',
+    parse: (words) => {
+      atMost(words, 1, 'demo claims');
+      if (words[0] === undefined) throw new Wrong('expected the name of a demo such as claims, got nothing');
+      return { name: 'demo', demo: words[0] };
     },
   },
 };
@@ -160,6 +264,16 @@ export function commandText(command: Command): string {
       return `${command.name} ${command.device} ${command.to}`;
     case 'dma':
       return `dma ${command.device} ${command.type} ${command.address} ${command.bytes}`;
+    case 'map':
+      return `map ${command.device} ${command.count} ${command.bytes}`;
+    case 'unmap':
+      return `unmap ${command.device} ${command.which}`;
+    case 'cycle':
+      return `cycle ${command.device} ${command.count}`;
+    case 'entry': {
+      const fields = command.fields.map(({ field, value }) => `${field}=${value}`);
+      return ['entry', command.device, command.table, command.address ?? [], ...fields].flat().join(' ');
+    }
     case 'boot':
       return `boot ${command.line}`.trimEnd();
     case 'compare':
@@ -172,83 +286,22 @@ export function commandText(command: Command): string {
       return `step ${command.count}`;
     case 'speed':
       return `speed ${command.factor === Number.POSITIVE_INFINITY ? 'max' : command.factor}`;
+    case 'mark':
+      return 'mark';
+    case 'expect':
+      return `expect ${command.expression}`;
+    case 'open':
+      return ['open', command.view, command.device ?? [], command.address ?? []].flat().join(' ');
+    case 'scene':
+      return `scene ${command.to}`;
+    case 'demo':
+      return `demo ${command.demo}`;
   }
 }
 
-/** `expected one of …, got …`, with the nearest valid word. */
-export function unexpected(what: string, got: string | undefined, valid: readonly string[]): string {
-  const expected = `expected ${what}: ${valid.join(', ')}`;
-  if (got === undefined || got === '') return `${expected}; got nothing`;
-  const meant = nearest(got, valid);
-  return `${expected}; got ${quoted(got)}${meant === null ? '' : `. Did you mean ${meant}?`}`;
-}
-
-/** What comes after the first word. A boot line is shown on many screens; nothing in it may move a cursor. */
-const bootLine = (text: string): string =>
+/** What comes after the first word. It is shown on many screens; nothing in it may move a cursor. */
+const afterName = (text: string): string =>
   text
     .replace(/^\s*\S+\s*/, '')
     .replace(CONTROL, ' ')
     .trim();
-
-function deviceName(word: string | undefined): string {
-  const found = deviceModels.find(({ name, sourceId }) => name === word || parseBdf(word ?? '') === sourceId);
-  if (found !== undefined) return found.name;
-  const byAddress = word !== undefined && /[:.]/.test(word);
-  const names = deviceModels.map(({ name, sourceId }) => (byAddress ? bdf(sourceId) : name));
-  throw new Wrong(unexpected('a device', word, names));
-}
-
-const deviceOrAll = (word: string | undefined): string => (word === 'all' ? 'all' : deviceName(word));
-
-function deviceTarget(words: readonly string[]): DeviceTarget {
-  const [to, guest, ...rest] = words;
-  const targets = ['flip', 'passthrough', 'translated', 'blocked', 'host', 'guest'] as const;
-  const target = oneOf('what to do with it', targets, to);
-  if (target !== 'guest') {
-    atMost(words, 1, `device nic0 ${target}`);
-    return target;
-  }
-  atMost([to, guest, ...rest], 2, 'device nic0 guest A');
-  const names = guestModels.map(({ name }) => name);
-  return `guest ${oneOf('a guest', names, guest?.toUpperCase())}`;
-}
-
-function oneOf<T extends string>(what: string, valid: readonly T[], word: string | undefined): T {
-  const found = valid.find((candidate) => candidate === word);
-  if (found === undefined) throw new Wrong(unexpected(what, word, valid));
-  return found;
-}
-
-function addressWord(word: string): string {
-  const halves = parseHalves(word);
-  if (halves === null)
-    throw new Wrong(`expected an address of at most 64 bits such as 0x1000000, got ${quoted(word)}`);
-  return hexOf(halves.hi, halves.lo);
-}
-
-function integer(what: string, word: string, least: number, most: number): number {
-  const value = /^(0x[0-9a-f]+|\d+)$/i.test(word) ? Number(word) : Number.NaN;
-  if (!(value >= least && value <= most)) {
-    throw new Wrong(`expected ${what} from ${least} to ${most}, got ${quoted(word)}`);
-  }
-  return value;
-}
-
-function speedFactor(word: string | undefined): number {
-  if (word === 'max') return Number.POSITIVE_INFINITY;
-  const fraction = /^1\/(\d+)$/.exec(word ?? '');
-  const factor = fraction === null ? Number(word) : 1 / Number(fraction[1]);
-  if (!(factor >= SPEEDS.slowest && factor <= SPEEDS.fastest)) {
-    const got = word === undefined ? 'nothing' : quoted(word);
-    throw new Wrong(`expected a speed from 1/16 to 64, max, faster or slower; got ${got}`);
-  }
-  return factor;
-}
-
-function atMost(words: readonly string[], count: number, example: string): void {
-  if (words.length > count) {
-    throw new Wrong(
-      `expected no more than "${example}" has, got also ${quoted(words.slice(count).join(' '))}`,
-    );
-  }
-}

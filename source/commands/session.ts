@@ -9,8 +9,12 @@ import type { MachineOptions } from '../machine/machine.ts';
 import { COLUMN_NS, Simulation } from '../simulation/simulation.ts';
 import type { Focus, Notice, RunState, Snapshot } from '../simulation/snapshot.ts';
 import { snapshotOf } from '../simulation/state.ts';
-import { carryOut, Refused } from './apply.ts';
+import { carryOut } from './apply.ts';
+import { addressFor } from './buffers.ts';
 import type { Command } from './command.ts';
+import { check, type Expectation } from './expect/check.ts';
+import { countsOf } from './expect/values.ts';
+import { Refused } from './result.ts';
 import { speedAfter } from './speed.ts';
 
 /** One command and when it came; times and counts start again at each boot. */
@@ -35,6 +39,10 @@ export class Session {
   readonly log: LogEntry[] = [];
   /** The machine this one is compared with, or null. It keeps up with this one's time and gets the same commands. */
   other: Session | null = null;
+  /** What was expected, and whether it was so, since somebody last emptied this. */
+  expectations: Expectation[] = [];
+  /** Counts at the last `mark`; none since boot. */
+  private since: ReadonlyMap<string, number> = new Map();
   /** Where a `run` with a duration ends, or null. */
   runUntil: number | null = null;
   private options: MachineOptions;
@@ -120,6 +128,16 @@ export class Session {
       case 'speed':
         this.setSpeed(speedAfter(this.speed, command.factor));
         return { text: 'Speed changed.', linux: [] };
+      case 'mark':
+        this.since = countsOf(this.simulation);
+        return { text: 'Changes count from here.', linux: [] };
+      case 'expect':
+        return this.expect(command.expression);
+      case 'open':
+        return this.open(command);
+      case 'scene':
+      case 'demo':
+        throw new Refused('no demo plays here: dmascope demo plays one');
       default:
         return carryOut(this.simulation, command);
     }
@@ -131,6 +149,7 @@ export class Session {
     this.setSpeed(this.speed);
     this.simulation.journal.detail = this.state !== 'running';
     this.log.length = 0;
+    this.since = new Map();
     this.runUntil = null;
     if (this.other !== null) this.compareWith(this.other.options.boot);
     const { policy, settings } = this.simulation.machine.kernel;
@@ -157,6 +176,21 @@ export class Session {
     return { text: `A second machine has booted with "${line}" and gets the same commands.`, linux: [] };
   }
 
+  private expect(expression: string): { text: string; linux: readonly string[] } {
+    const expectation = check(expression, { simulation: this.simulation, since: this.since });
+    this.expectations.push(expectation);
+    if (!expectation.holds) throw new Refused(`expected ${expression}, got ${expectation.got}`);
+    return { text: `True: ${expression}.`, linux: [] };
+  }
+
+  private open({ view, device, address }: Extract<Command, { name: 'open' }>) {
+    const name = device ?? this.focus.device;
+    const of = this.simulation.machine.find(name ?? '');
+    const at = address === null || of === undefined ? address : addressFor(of, address);
+    this.focus = { view, device: name, address: at };
+    return { text: `Look at ${view}.`, linux: [] };
+  }
+
   private pause(): void {
     this.state = 'paused';
     this.runUntil = null;
@@ -178,4 +212,4 @@ export class Session {
 
 /** Commands that a replay needs; pausing and speed do not change what the machine does. */
 const changesMachine = ({ name }: Command): boolean =>
-  !['boot', 'compare', 'pause', 'run', 'step', 'speed'].includes(name);
+  !['boot', 'compare', 'pause', 'run', 'step', 'speed', 'expect', 'open', 'scene', 'demo'].includes(name);

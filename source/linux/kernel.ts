@@ -201,6 +201,11 @@ export class Kernel {
     release(this.devices.of(sourceId), this.devices, this.domains);
   }
 
+  /** Invalidate everything that the unit caches, as after a change of tables behind the kernel's back. */
+  invalidateEverything(): void {
+    this.driver.mode.invalidateEverything();
+  }
+
   /** The fault interrupt: `dmar_fault` of `drivers/iommu/intel/dmar.c`. */
   private handleFaults(): void {
     this.faultInterrupts++;

@@ -1,4 +1,5 @@
 /** Physical page frames of 4 KiB that the kernel gives out. */
+import { KernelRefusal } from './refusal.ts';
 
 export const PAGE = 4096;
 
@@ -27,7 +28,10 @@ export class PageFrames {
     const freed = this.free.pop();
     if (freed !== undefined) return freed;
     if (this.next === -1)
-      throw new Error(`out of memory between 0x${this.start.toString(16)} and 0x${this.end.toString(16)}`);
+      throw new KernelRefusal(
+        'ENOMEM',
+        `out of memory between 0x${this.start.toString(16)} and 0x${this.end.toString(16)}`,
+      );
     const frame = this.next;
     this.next = this.after(frame);
     return frame;

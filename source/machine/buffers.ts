@@ -2,6 +2,7 @@
 import type { Direction, Mapping } from '../linux/dma-api.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import { PAGE } from '../linux/page-frames.ts';
+import { KernelRefusal } from '../linux/refusal.ts';
 import type { GuestModel } from './guest.ts';
 import { CONTIGUOUS_ZONE, FREE, type MemoryMap, type OwnerId } from './memory-map.ts';
 
@@ -28,7 +29,8 @@ export class ContiguousZone {
     const freed = this.free.get(bytes)?.pop();
     if (freed !== undefined) return freed;
     const start = this.next;
-    if (start + bytes > CONTIGUOUS_ZONE[1]) throw new Error(`no ${bytes} contiguous bytes left`);
+    if (start + bytes > CONTIGUOUS_ZONE[1])
+      throw new KernelRefusal('ENOMEM', `no ${bytes} contiguous bytes are left`);
     this.next = start + bytes;
     return start;
   }

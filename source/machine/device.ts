@@ -1,6 +1,7 @@
 /** One device of the machine: who it belongs to, what it is doing, and how much. */
 import type { Counts } from '../vtd/counters.ts';
 import type { GuestModel } from './guest.ts';
+import type { LentBuffers } from './lent-buffers.ts';
 import type { OwnerId } from './memory-map.ts';
 import type { DeviceModel } from './topology.ts';
 import type { Workload } from './workloads.ts';
@@ -16,6 +17,8 @@ export type Device = {
   emulated: boolean;
   /** Null while it is stopped. */
   workload: Workload | null;
+  /** Buffers that its driver mapped on request; null if it was never asked. */
+  lent: LentBuffers | null;
   /** Counts up at every start, so that a wake-up meant for an earlier run is recognised. */
   runs: number;
   requests: number;

@@ -19,6 +19,7 @@ import { type Buffers, ContiguousZone, GuestBuffers, HostBuffers } from './buffe
 import type { Device } from './device.ts';
 import { DmaPath } from './dma.ts';
 import { type GuestModel, guestModels } from './guest.ts';
+import { LentBuffers } from './lent-buffers.ts';
 import {
   DATA_ZONE,
   DEVICE_WINDOW,
@@ -108,12 +109,9 @@ export class Machine {
   /** Start a device's workload on the buffers of whoever owns it. */
   start(device: Device): void {
     if (device.workload !== null) return;
-    const { kernel, values, dma } = this;
-    const { sourceId, name, workload } = device.model;
-    const buffers: Buffers =
-      device.guest !== null
-        ? new GuestBuffers(device.guest)
-        : new HostBuffers(kernel, this.map, this.contiguous, sourceId, device.buffers);
+    const { values, dma } = this;
+    const { name, workload } = device.model;
+    const buffers = this.buffersFor(device);
     device.runs++;
     device.workload = startWorkload(workload, {
       buffers,
@@ -133,6 +131,25 @@ export class Machine {
     device.workload = null;
   }
 
+  /** Buffers that its driver maps on request, until the driver goes. */
+  lend(device: Device): LentBuffers {
+    device.lent ??= new LentBuffers(this.buffersFor(device));
+    return device.lent;
+  }
+
+  /** Stop a device and give all its buffers back: its driver goes. */
+  private withdraw(device: Device): void {
+    this.stop(device);
+    device.lent?.unmapAll();
+    device.lent = null;
+  }
+
+  private buffersFor(device: Device): Buffers {
+    return device.guest !== null
+      ? new GuestBuffers(device.guest)
+      : new HostBuffers(this.kernel, this.map, this.contiguous, device.model.sourceId, device.buffers);
+  }
+
   /**
    * Give a device to a guest as VFIO does: the host driver goes, the group's ownership is claimed, and all of
    * the guest's memory is mapped for it.
@@ -144,7 +161,7 @@ export class Machine {
     const { sourceId } = device.model;
     const before = kernel.device(sourceId).driver;
     const wasRunning = device.workload !== null;
-    this.stop(device);
+    this.withdraw(device);
     if (device.guest !== null || kernel.device(sourceId).claimed) kernel.release(sourceId);
     try {
       kernel.bindDriver(sourceId, null);
@@ -165,7 +182,7 @@ export class Machine {
   takeBack(device: Device): void {
     const { kernel } = this;
     const { sourceId } = device.model;
-    this.stop(device);
+    this.withdraw(device);
     if (kernel.device(sourceId).claimed) kernel.release(sourceId);
     device.guest = null;
     device.emulated = false;
@@ -179,7 +196,7 @@ export class Machine {
     const { sourceId } = device.model;
     const before = kernel.device(sourceId).driver;
     const wasRunning = device.workload !== null;
-    this.stop(device);
+    this.withdraw(device);
     if (kernel.device(sourceId).claimed) kernel.release(sourceId);
     try {
       kernel.bindDriver(sourceId, null);
@@ -203,7 +220,7 @@ export class Machine {
     const { driver } = kernel.device(sourceId);
     const siblings = this.groupSiblings(sourceId);
     const wasRunning = device.workload !== null;
-    this.stop(device);
+    this.withdraw(device);
     kernel.bindDriver(sourceId, null);
     const bound = siblings.map((id) => [id, kernel.device(id).driver] as const);
     for (const id of siblings) kernel.bindDriver(id, null);
@@ -231,6 +248,7 @@ export class Machine {
       guest: null,
       emulated: false,
       workload: null,
+      lent: null,
       runs: 0,
       requests: 0,
       bytes: 0,

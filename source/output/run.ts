@@ -1,5 +1,5 @@
 /** A machine without a screen: run so long, report. */
-import { carryOutAll } from '../commands/carry-out-all.ts';
+import { carryOutAll, type Done } from '../commands/carry-out-all.ts';
 import type { Command } from '../commands/command.ts';
 import { Session } from '../commands/session.ts';
 import type { MachineOptions } from '../machine/machine.ts';
@@ -18,12 +18,12 @@ export type RunOptions = {
  * Carry out the commands in order, then run.
  *
  * @param onReport gets each report as it is due, the last one included
- * @returns why commands were refused, in order; empty if none was
+ * @returns what the commands were refused for, and which expectations among them were not met
  */
-export function runHeadless(options: RunOptions, onReport: (report: Report) => void): readonly string[] {
+export function runHeadless(options: RunOptions, onReport: (report: Report) => void): Done {
   const session = new Session(options.machine);
-  const { refusals, askedNs } = carryOutAll(session, options.commands);
-  const end = Math.max(askedNs + options.timeNs, session.simulation.now);
+  const done = carryOutAll(session, options.commands);
+  const end = Math.max(done.askedNs + options.timeNs, session.simulation.now);
   session.apply({ name: 'run', forNs: null });
   if (options.everyNs !== null) {
     for (let at = session.simulation.now + options.everyNs; at < end; at += options.everyNs) {
@@ -33,5 +33,5 @@ export function runHeadless(options: RunOptions, onReport: (report: Report) => v
   }
   session.advance(end);
   onReport(report(session));
-  return refusals;
+  return done;
 }

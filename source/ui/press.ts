@@ -5,7 +5,7 @@ import { complete, type Edit } from './line.ts';
 import type { Scene } from './scene.ts';
 import type { Action, Prompt } from './selection.ts';
 import { isTheme, themeNames } from './theme/palettes.ts';
-import { isView, views } from './views/index.ts';
+import { views } from './views/index.ts';
 
 const act = (action: Action): readonly Effect[] => [{ action }];
 
@@ -57,13 +57,7 @@ function candidates({ tools, snapshot }: Scene, { kind, line }: Prompt): readonl
   if (kind === 'boot') return tools.bootWords;
   if (kind === 'filter') return snapshot.devices.map(({ name }) => name);
   const words = line.text.slice(0, line.cursor).trimStart().split(/\s+/);
-  const first = [
-    ...tools.commandHelp.map(({ usage }) => usage.split(' ')[0]),
-    'open',
-    'theme',
-    'quit',
-    'help',
-  ];
+  const first = [...tools.commandHelp.map(({ usage }) => usage.split(' ')[0]), 'theme', 'quit', 'help'];
   if (words.length < 2) return first;
   if (words[0] === 'boot' || words[0] === 'compare') return tools.bootWords;
   if (words[0] === 'open') return views.map(({ name }) => name);
@@ -84,8 +78,19 @@ function entered(scene: Scene, prompt: Prompt): readonly Effect[] {
   const own = screenCommand(text);
   if (own !== null) return typeof own === 'string' ? act({ do: 'wrong', error: own }) : [...close, ...own];
   const parsed = scene.tools.parseCommand(text);
-  return parsed.ok ? carriedOut(scene, parsed.command) : act({ do: 'wrong', error: parsed.error });
+  if (!parsed.ok) return act({ do: 'wrong', error: parsed.error });
+  const { command } = parsed;
+  // What is looked at is the screen's own affair.
+  if (command.name === 'open' && command.address !== 'buffer') return [...close, ...opened(command)];
+  return carriedOut(scene, command);
 }
+
+const opened = ({ view, device, address }: Extract<Command, { name: 'open' }>): readonly Effect[] =>
+  act({
+    do: 'go',
+    view,
+    change: { ...(device === null ? {} : { device }), ...(address === null ? {} : { address, level: null }) },
+  });
 
 function carriedOut(scene: Scene, command: Command): readonly Effect[] {
   const refused = scene.refusal(command);
@@ -95,17 +100,13 @@ function carriedOut(scene: Scene, command: Command): readonly Effect[] {
 
 /** Commands to the screen alone; a string says what is wrong with one. */
 function screenCommand(text: string): readonly Effect[] | string | null {
-  const [name, word, device] = text.split(/\s+/);
+  const [name, word] = text.split(/\s+/);
   switch (name) {
     case 'q':
     case 'quit':
       return [{ screen: 'quit' }];
     case 'help':
       return act({ do: 'help', open: true });
-    case 'open':
-      if (word === undefined || !isView(word))
-        return `open wants one of ${views.map((view) => view.name).join(', ')}`;
-      return act({ do: 'go', view: word, change: device === undefined ? {} : { device } });
     case 'theme':
       if (word === undefined || !isTheme(word)) return `theme wants one of ${themeNames.join(', ')}`;
       return act({ do: 'theme', theme: word });

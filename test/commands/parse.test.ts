@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { viewNames } from '../../source/commands/command.ts';
 import { commandHelp, commandText, parseCommand, parseCommands } from '../../source/commands/parse.ts';
 import { anyCommand } from '../support/commands.ts';
 
@@ -45,19 +46,49 @@ test.each([
   ['speed max', { name: 'speed', factor: Number.POSITIVE_INFINITY }],
   ['speed faster', { name: 'speed', factor: 'faster' }],
   ['speed 1/16', { name: 'speed', factor: 1 / 16 }],
+  ['dma nic0 write buffer', { name: 'dma', device: 'nic0', type: 'write', address: 'buffer', bytes: 64 }],
+  ['map nic0', { name: 'map', device: 'nic0', count: 1, bytes: 4096 }],
+  ['map nic0 16 2048', { name: 'map', device: 'nic0', count: 16, bytes: 2048 }],
+  ['unmap nic0', { name: 'unmap', device: 'nic0', which: 'oldest' }],
+  ['cycle nic0 1000', { name: 'cycle', device: 'nic0', count: 1000 }],
+  [
+    'entry nic0 context p=0 TT=2',
+    {
+      name: 'entry',
+      device: 'nic0',
+      table: 'context',
+      address: null,
+      fields: [
+        { field: 'P', value: '0x0' },
+        { field: 'TT', value: '0x2' },
+      ],
+    },
+  ],
+  [
+    'entry hba1 page 0x1000 W=0',
+    {
+      name: 'entry',
+      device: 'hba1',
+      table: 'page',
+      address: '0x1000',
+      fields: [{ field: 'W', value: '0x0' }],
+    },
+  ],
+  ['mark', { name: 'mark' }],
+  ['expect nic0.faults  = 1', { name: 'expect', expression: 'nic0.faults  = 1' }],
+  ['open tables 05:00.0 0x1000', { name: 'open', view: 'tables', device: 'hba1', address: '0x1000' }],
+  ['scene 3', { name: 'scene', to: 3 }],
+  ['demo claims', { name: 'demo', demo: 'claims' }],
 ])('"%s" is a command', (text, command) => {
   expect(parseCommand(text)).toEqual({ ok: true, command });
 });
 
+/** As a message lists them. */
+const names = commandHelp.map(({ usage }) => usage.split(' ')[0]).join(', ');
+
 test.each([
-  [
-    '',
-    'expected a command: device, dma, invalidation, boot, compare, workload, pause, run, step, speed; got nothing',
-  ],
-  [
-    'devise nic0 flip',
-    'expected a command: device, dma, invalidation, boot, compare, workload, pause, run, step, speed; got "devise". Did you mean device?',
-  ],
+  ['', `expected a command: ${names}; got nothing`],
+  ['devise nic0 flip', `expected a command: ${names}; got "devise". Did you mean device?`],
   ['device', 'expected a device: nic0, nvme0, gpu0, hba1, usb0, tb0; got nothing'],
   [
     'device nic1 flip',
@@ -85,13 +116,38 @@ test.each([
     'dma nic0 write 0x10000000000000000',
     'expected an address of at most 64 bits such as 0x1000000, got "0x10000000000000000"',
   ],
-  ['dma nic0 write 0x1000 0', 'expected the number of bytes from 1 to 1048576, got "0"'],
-  ['dma nic0 write 0x1000 1e3', 'expected the number of bytes from 1 to 1048576, got "1e3"'],
+  ['dma nic0 write 0x1000 0', 'expected the number of bytes from 1 to 2097152, got "0"'],
+  ['dma nic0 write 0x1000 1e3', 'expected the number of bytes from 1 to 2097152, got "1e3"'],
   ['dma nic0 write 0x1000 64 65', 'expected no more than "dma nic0 write 0x1000000 64" has, got also "65"'],
   [
     'invalidation nic0 stric',
     'expected strict, lazy or flip: strict, lazy, flip; got "stric". Did you mean strict?',
   ],
+  ['map nic0 0', 'expected the number of buffers from 1 to 100000, got "0"'],
+  ['map nic0 1 5000', 'expected at most 4096 bytes, or a multiple of 2097152, got "5000"'],
+  ['unmap nic0 first', 'expected oldest, newest or all: oldest, newest, all; got "first"'],
+  ['entry nic0 contxt P=0', 'expected a table: root, context, page; got "contxt". Did you mean context?'],
+  ['entry nic0 context', 'expected fields such as P=0, got nothing'],
+  [
+    'entry nic0 context TTT=0',
+    'expected a field of the context entry: P, FPD, TT, SSPTPTR, AW, AVAIL, DID; got "TTT". Did you mean TT?',
+  ],
+  ['entry nic0 context P', 'expected an address of at most 64 bits such as 0x1000000, got nothing'],
+  ['open table', `expected a view: ${viewNames.join(', ')}; got "table". Did you mean tables?`],
+  ['scene forth', 'expected where to go: next, back, leave; got "forth"'],
+  [
+    'expect nic0.lane = passthruogh',
+    'expected what nic0.lane may be: off, passthrough, translated, guest, blocked; got "passthruogh". Did you mean passthrough?',
+  ],
+  [
+    'expect nic0.lan = off',
+    'expected what to ask of nic0 such as iommu_requests; got "lan". Did you mean lane?',
+  ],
+  ['expect gsts.TE = 1', 'expected a name such as iommu_requests; got "gsts.TE". Did you mean gsts.TES?'],
+  ['expect change(nic0.lane) = 0', 'expected a count such as iommu_requests in change(…), got "nic0.lane"'],
+  ['expect 1', 'expected a comparison: =, !=, <=, >=, <, >, has, lacks; got nothing'],
+  ['expect 1 +', 'expected a value or a name, got nothing'],
+  ['expect dmesg has DMAR', 'expected a text in quotation marks behind has, got "DMAR"'],
   ['workload nic0 halt', 'expected start, stop or flip: start, stop, flip; got "halt"'],
   ['pause now', 'expected no more than "pause" has, got also "now"'],
   ['run 10', 'expected a duration such as 10ms or 250us, got "10"'],
@@ -168,13 +224,14 @@ describe('any text', () => {
 test('in a list the first wrong command ends it, and what came before it stands', () => {
   expect(parseCommands('pause; ;step 2;; stepp; pause')).toEqual({
     commands: [{ name: 'pause' }, { name: 'step', count: 2 }],
-    error:
-      'expected a command: device, dma, invalidation, boot, compare, workload, pause, run, step, speed; got "stepp". Did you mean step?',
+    error: `expected a command: ${names}; got "stepp". Did you mean step?`,
   });
   expect(parseCommands('')).toEqual({ commands: [], error: null });
 });
 
 test('every command has help', () => {
-  expect(commandHelp).toHaveLength(10);
+  expect(names).toContain(
+    'device, dma, map, unmap, cycle, entry, invalidation, boot, compare, workload, pause, run',
+  );
   for (const { usage, help } of commandHelp) expect(usage.length * help.length).toBeGreaterThan(0);
 });

@@ -9,7 +9,7 @@ import { LAZY, PASSTHROUGH, STRICT } from '../support/session.ts';
 function run(boot: string, exec: string, timeNs: number, everyNs: number | null = null) {
   const reports: Report[] = [];
   const { commands } = parseCommands(exec);
-  const refusals = runHeadless({ machine: { boot, seed: 42 }, timeNs, commands, everyNs }, (one) =>
+  const { refusals } = runHeadless({ machine: { boot, seed: 42 }, timeNs, commands, everyNs }, (one) =>
     // Through JSON, as a program reads it.
     reports.push(JSON.parse(JSON.stringify(one))),
   );

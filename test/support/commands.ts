@@ -1,6 +1,6 @@
 /** Commands of every kind, for properties. */
 import fc from 'fast-check';
-import type { Command } from '../../source/commands/command.ts';
+import { type Command, viewNames } from '../../source/commands/command.ts';
 import { guestModels } from '../../source/machine/guest.ts';
 import { deviceModels } from '../../source/machine/topology.ts';
 
@@ -31,7 +31,10 @@ export const dma = (tables = false) =>
     name: fc.constant('dma' as const),
     device: deviceName,
     type: fc.constantFrom('read' as const, 'write' as const),
-    address: address(tables),
+    address: fc.oneof(
+      { weight: 6, arbitrary: address(tables) },
+      { weight: 1, arbitrary: fc.constantFrom('buffer', 'buffers') },
+    ),
     bytes: fc.oneof(fc.integer({ min: 1, max: 256 }), fc.integer({ min: 1, max: 2 ** 20 })),
   });
 
@@ -52,8 +55,39 @@ export const machineCommand: fc.Arbitrary<Command> = fc.oneof(
   }),
   fc.record({
     name: fc.constant('workload' as const),
-    device: deviceName,
+    device: fc.oneof({ weight: 6, arbitrary: deviceName }, { weight: 1, arbitrary: fc.constant('all') }),
     to: fc.constantFrom('start' as const, 'stop' as const, 'flip' as const),
+  }),
+  fc.record({
+    name: fc.constant('map' as const),
+    device: deviceName,
+    count: fc.integer({ min: 1, max: 20 }),
+    bytes: fc.constantFrom(1, 2048, 4096, 2 ** 21),
+  }),
+  fc.record({
+    name: fc.constant('unmap' as const),
+    device: deviceName,
+    which: fc.constantFrom('oldest' as const, 'newest' as const, 'all' as const),
+  }),
+  fc.record({
+    name: fc.constant('cycle' as const),
+    device: deviceName,
+    count: fc.integer({ min: 1, max: 20 }),
+  }),
+  fc.record({
+    name: fc.constant('entry' as const),
+    device: deviceName,
+    table: fc.constant('context' as const),
+    address: fc.constant(null),
+    fields: fc.constantFrom(
+      [{ field: 'P', value: '0x0' }],
+      [
+        { field: 'P', value: '0x1' },
+        { field: 'TT', value: '0x2' },
+      ],
+      [{ field: 'AW', value: '0x1' }],
+      [{ field: 'FPD', value: '0x99' }],
+    ),
   }),
 );
 
@@ -86,6 +120,22 @@ export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
       fc.constantFrom(1, 0.5, 64, Number.POSITIVE_INFINITY),
     ),
   }),
+  fc.constant<Command>({ name: 'mark' }),
+  fc.record({
+    name: fc.constant('expect' as const),
+    expression: fc.constantFrom('nic0.faults = 0', 'change(iommu_mrds) <= 2', 'dmesg has "DMAR"'),
+  }),
+  fc.record({
+    name: fc.constant('open' as const),
+    view: fc.constantFrom(...viewNames),
+    device: fc.constantFrom('nic0', 'tb0'),
+    address: fc.constantFrom(null, 'buffer', '0x1000'),
+  }),
+  fc.record({
+    name: fc.constant('scene' as const),
+    to: fc.constantFrom('next' as const, 'back' as const, 'leave' as const, 3),
+  }),
+  fc.constant<Command>({ name: 'demo', demo: 'claims' }),
 );
 
 export const bootLines = bootLine;

@@ -1,4 +1,5 @@
 /** What a view is. A new one is a file beside this one and a line in index.ts. */
+import type { ViewName } from '../../commands/command.ts';
 import type { Snapshot } from '../../simulation/snapshot.ts';
 import type { Row } from '../rows.ts';
 import type { Scene } from '../scene.ts';
@@ -8,7 +9,7 @@ import type { Action, Chosen } from '../selection.ts';
 export type Direction = 'up' | 'down' | 'left' | 'right';
 
 export type View = {
-  readonly name: string;
+  readonly name: ViewName;
   readonly title: string;
   /** The title where there is little room. */
   readonly short: string;
