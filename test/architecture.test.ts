@@ -18,6 +18,7 @@ const layers = [
   { name: 'experiments', deterministic: true }, // published measurements, and what the model makes of them
   { name: 'sources', deterministic: false }, //   where the shown states come from
   { name: 'output', deterministic: false }, //    ways out without a screen
+  { name: 'sweep', deterministic: false }, //     many runs, on many cores and machines
   { name: 'ui', deterministic: false }, //        the screen
   { name: 'cli', deterministic: false }, //       the subcommands and their options
   { name: 'cli.tsx', deterministic: false },

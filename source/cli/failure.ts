@@ -1,16 +1,31 @@
 /** What is said when something went wrong, and the exit code it gives. */
 import { CommanderError } from 'commander';
-import { printableLines } from '../commands/printable.ts';
+import { printableLines, shellText } from '../commands/printable.ts';
 import { MalformedCase } from '../conformance/index.ts';
 import { QemuError } from '../oracle/program.ts';
 import { DecodeError } from '../output/decode.ts';
 import { BadSetting } from '../parameters/registry.ts';
 import { TraceError } from '../sources/qemu-trace/trace-error.ts';
+import { BadDefinition } from '../sweep/definition.ts';
+import { BadResults } from '../sweep/result-file.ts';
+import { BadShard } from '../sweep/shard.ts';
+import { PointFailed } from '../sweep/sweep.ts';
 import { USAGE_ERROR } from './exit-codes.ts';
 import { UnreadableInput } from './input.ts';
 
 /** Input that is not what it should be: wrong usage, said in one line. */
-const inputErrors = [UnreadableInput, TraceError, DecodeError, MalformedCase, QemuError, BadSetting];
+const inputErrors = [
+  UnreadableInput,
+  TraceError,
+  DecodeError,
+  MalformedCase,
+  QemuError,
+  BadSetting,
+  BadDefinition,
+  BadResults,
+  BadShard,
+  PointFailed,
+];
 
 /** Print what went wrong. Returns the exit code. */
 export function fail(error: unknown): number {
@@ -22,9 +37,6 @@ export function fail(error: unknown): number {
   process.stderr.write(
     `dmascope: unexpected error: ${error instanceof Error ? error.stack : String(error)}\n`,
   );
-  process.stderr.write(`reproduce with: dmascope ${process.argv.slice(2).map(shellWord).join(' ')}\n`);
+  process.stderr.write(`reproduce with: dmascope ${process.argv.slice(2).map(shellText).join(' ')}\n`);
   return 1;
 }
-
-const shellWord = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

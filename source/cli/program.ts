@@ -11,6 +11,7 @@ import { addExperiment } from './experiment.ts';
 import { addExplain } from './explain.ts';
 import { addReplay } from './replay.ts';
 import { addRun } from './run.ts';
+import { addSweep } from './sweep.ts';
 
 const EXAMPLES = `
 Examples:
@@ -39,6 +40,7 @@ export function buildProgram(): Program {
   addDashboard(program);
   addRun(program);
   addCompare(program);
+  addSweep(program);
   addReplay(program);
   addConform(program);
   addDecode(program);

@@ -29,3 +29,7 @@ export function quoted(text: string, empty = 'nothing'): string {
   const cut = text.length > LONGEST ? ` … (${text.length} characters)` : '';
   return `"${printable(text.slice(0, LONGEST))}"${cut}`;
 }
+
+/** A word as one would type it for a shell. */
+export const shellText = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
