@@ -4,12 +4,13 @@ import { unexpected } from '../commands/words.ts';
 import type { Experiment, Result } from '../experiments/experiment.ts';
 import { experimentUnit } from '../experiments/host.ts';
 import { experiments } from '../experiments/index.ts';
-import { type Progress, runExperiment } from '../experiments/run.ts';
+import { runExperiment } from '../experiments/run.ts';
 import { experimentCsv, experimentSvg, experimentText, xText } from '../output/experiment.ts';
 import { type PresetName, presetNames } from '../parameters/presets.ts';
 import type { Overrides } from '../parameters/registry.ts';
 import { EXPECTATION_FAILED } from './exit-codes.ts';
 import { choice, format, invalid } from './options.ts';
+import { progressBar } from './progress-bar.ts';
 import { checkSettings, settingOption } from './settings.ts';
 
 type Flags = {
@@ -61,7 +62,8 @@ function run(command: Program, experiment: Experiment, flags: Flags): void {
       `--x: ${experiment.id} takes ${experiment.xName} from ${xText(least, experiment.xUnit)} to ${xText(most, experiment.xUnit)}; got ${outside}`,
     );
   }
-  const result = runExperiment(experiment, { parameters: set, preset, xs }, progressBar(experiment.id));
+  const draw = progressBar(experiment.id);
+  const result = runExperiment(experiment, { parameters: set, preset, xs }, ({ done, of }) => draw(done, of));
   process.stdout.write(formats[flags.format](result));
   if (!result.pass && experiment.kind === 'gate') process.exitCode = EXPECTATION_FAILED;
 }
@@ -85,16 +87,4 @@ function numbers(text: string): readonly number[] {
     .map((part) => (/^\s*\d+(\.\d+)?\s*$/.test(part) ? Number(part) : Number.NaN));
   if (parsed.some(Number.isNaN)) throw invalid('expected numbers separated by commas, such as 65536,1048576');
   return parsed;
-}
-
-const BAR = 30;
-
-/** A bar on standard error, where that is a terminal. */
-function progressBar(id: string): (progress: Progress) => void {
-  if (!process.stderr.isTTY) return () => {};
-  return ({ done, of }) => {
-    const filled = Math.round((BAR * done) / of);
-    const bar = `${'#'.repeat(filled)}${'.'.repeat(BAR - filled)}`;
-    process.stderr.write(done === of ? '\r\u001b[K' : `\r${id} [${bar}] ${done} of ${of}`);
-  };
 }
