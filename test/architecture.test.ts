@@ -29,7 +29,7 @@ const reserved: Record<string, string[]> = {
   ink: ['ui'],
   'ink-table': ['ui'],
   react: ['ui'],
-  execa: ['oracle', 'sources'],
+  execa: ['oracle', 'sources', 'sweep'],
   commander: ['cli'],
 };
 
@@ -57,7 +57,11 @@ test.each([
   ['source/ui/app.tsx', "import '../../test/support/keys.ts';", 'ui may not import test'],
   ['source/new/idea.ts', 'export {};', 'source/new is missing in the table of layers'],
   ['source/output/svg.ts', "import { Text } from 'ink';", 'only ui may import ink'],
-  ['source/ui/app.tsx', "import { execa } from 'execa';", 'only oracle and sources may import execa'],
+  [
+    'source/ui/app.tsx',
+    "import { execa } from 'execa';",
+    'only oracle and sources and sweep may import execa',
+  ],
   ['source/ui/row.tsx', "import { jsx } from 'react/jsx-runtime';", 'allowed'],
   ['source/output/row.ts', "import 'react/jsx-runtime';", 'only ui may import react'],
   ['source/machine/disk.ts', "import type { Stats } from 'node:fs';", 'machine may not import node:fs'],
