@@ -65,14 +65,32 @@ function move(simulation: Simulation, device: Device, to: DeviceTarget): Result 
     return { text: `${name} is in the blocking domain: all its DMA is refused.`, linux: blocking(sourceId) };
   }
   if (to === 'flip' || to === 'passthrough' || to === 'translated') return changeType(simulation, device, to);
-  const guest = findGuest(to);
+  const [, letter, iommu] = to.split(' ');
+  const guest = findGuest(letter);
   if (guest === undefined) throw new Refused(`there is no ${to}`);
-  machine.assign(device, guest);
-  journal.command('assign', name, `to guest ${guest.name}`);
+  machine.assign(device, guest, iommu === 'viommu');
+  const kind = device.virtualIommu?.kind ?? null;
+  journal.command(
+    'assign',
+    name,
+    `to guest ${guest.name}${kind === null ? '' : ` behind an IOMMU, ${kind}`}`,
+  );
   return {
-    text: `${name} belongs to guest ${guest.name}: it reaches that guest's memory and nothing else.`,
-    linux: assignment(sourceId, guest.name),
+    text: `${name} belongs to guest ${guest.name}: ${reachOf(kind)}`,
+    linux: assignment(sourceId, guest.name, kind),
   };
+}
+
+/** What a guest's device can reach, by the IOMMU that the guest sees before it. */
+function reachOf(kind: 'nested' | 'shadow' | null): string {
+  switch (kind) {
+    case null:
+      return "it reaches that guest's memory and nothing else.";
+    case 'nested':
+      return 'the unit walks the tables of the guest, nested in those of the host.';
+    case 'shadow':
+      return 'the unit cannot nest, so the host keeps a shadow of the tables of the guest.';
+  }
 }
 
 function changeType(

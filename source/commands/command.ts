@@ -11,7 +11,15 @@ export type ViewName = (typeof viewNames)[number];
 export const entryTables = ['root', 'context', 'page'] as const;
 export type EntryTable = (typeof entryTables)[number];
 
-export type DeviceTarget = 'flip' | 'passthrough' | 'translated' | 'blocked' | 'host' | `guest ${string}`;
+/** A guest gets a device with or without an IOMMU before it that the guest sees: `guest B`, `guest B viommu`. */
+export type DeviceTarget =
+  | 'flip'
+  | 'passthrough'
+  | 'translated'
+  | 'blocked'
+  | 'host'
+  | `guest ${string}`
+  | `guest ${string} viommu`;
 
 export type Command =
   | { readonly name: 'device'; readonly device: string | 'all'; readonly to: DeviceTarget }

@@ -37,7 +37,7 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 /** One entry for each command; the compiler demands it. */
 const grammar: { readonly [N in CommandName]: Grammar } = {
   device: {
-    usage: 'device <device|all> flip|passthrough|translated|blocked|host|guest <A|B>',
+    usage: 'device <device|all> flip|passthrough|translated|blocked|host|guest <A|B> [viommu]',
     help: 'change where the DMA of a device goes, or whose it is',
     parse: ([device, ...target]) => ({
       name: 'device',

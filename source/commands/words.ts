@@ -31,16 +31,18 @@ export function deviceName(word: string | undefined): string {
 export const deviceOrAll = (word: string | undefined): string => (word === 'all' ? 'all' : deviceName(word));
 
 export function deviceTarget(words: readonly string[]): DeviceTarget {
-  const [to, guest, ...rest] = words;
+  const [to, guest, iommu, ...rest] = words;
   const targets = ['flip', 'passthrough', 'translated', 'blocked', 'host', 'guest'] as const;
   const target = oneOf('what to do with it', targets, to);
   if (target !== 'guest') {
     atMost(words, 1, `device nic0 ${target}`);
     return target;
   }
-  atMost([to, guest, ...rest], 2, 'device nic0 guest A');
+  atMost([to, guest, iommu, ...rest], 3, 'device nic0 guest A viommu');
   const names = guestModels.map(({ name }) => name);
-  return `guest ${oneOf('a guest', names, guest?.toUpperCase())}`;
+  const owner = `guest ${oneOf('a guest', names, guest?.toUpperCase())}` as const;
+  if (iommu === undefined) return owner;
+  return `${owner} ${oneOf('nothing or', ['viommu'], iommu)}`;
 }
 
 export function oneOf<T extends string>(what: string, valid: readonly T[], word: string | undefined): T {

@@ -1,6 +1,6 @@
 /** What the kernel keeps of each device: its group, its driver, and the domain it is attached to. */
 import { bdf } from '../vtd/source-id.ts';
-import { type Domain, FIRST_DID } from './domain.ts';
+import { type DefaultDomain, type Domain, FIRST_DID } from './domain.ts';
 import type { PciFunction } from './pci.ts';
 import type { DefaultType } from './policy.ts';
 import { KernelRefusal } from './refusal.ts';
@@ -15,7 +15,7 @@ export type DeviceRecord = {
   /** What `/sys/kernel/iommu_groups/<group>/type` shows, also while VFIO owns the group. */
   defaultType: DefaultType | null;
   /** The domain of that type. */
-  defaultDomain: Domain | null;
+  defaultDomain: DefaultDomain | null;
   /** Domain attached now; null: none (the IOMMU is off), or blocked. */
   attached: Domain | null;
   /** DMA ownership was claimed through VFIO. */

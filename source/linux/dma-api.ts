@@ -3,7 +3,7 @@ import { READ, WRITE } from '../vtd/paging-entry.ts';
 import { bdf } from '../vtd/source-id.ts';
 import type { CpuMeter } from './cpu-cost.ts';
 import { type DeviceRecord, pciAddress } from './device-table.ts';
-import type { Domain, PagingDomain } from './domain.ts';
+import type { DefaultDomain, PagingDomain } from './domain.ts';
 import { mapRange, unmapRange } from './mapping.ts';
 import { PAGE } from './page-frames.ts';
 import { KernelRefusal } from './refusal.ts';
@@ -22,7 +22,7 @@ export type Mapping = {
   /** What the device is told: an iova, or the physical address. */
   readonly address: number;
   readonly bytes: number;
-  readonly domain: Domain | null;
+  readonly domain: DefaultDomain | null;
 };
 
 /** A piece of physical memory. */
@@ -57,7 +57,7 @@ export class DmaApi {
    * @throws KernelRefusal if VFIO owns the device, or no address is left
    */
   map(record: DeviceRecord, physical: number, bytes: number, direction: Direction, cpu: number): Mapping {
-    const domain = record.attached;
+    const domain = ownDomain(record);
     if (domain === null || domain.type === 'identity') return { address: physical, bytes, domain };
     const offset = physical % PAGE;
     const pages = pagesAround(offset, bytes);
@@ -79,7 +79,7 @@ export class DmaApi {
     direction: Direction,
     cpu: number,
   ): readonly Mapping[] {
-    const domain = record.attached;
+    const domain = ownDomain(record);
     if (domain === null || domain.type === 'identity') {
       return segments.map(({ physical, bytes }) => ({ address: physical, bytes, domain }));
     }
@@ -126,8 +126,7 @@ export class DmaApi {
   private allocate(record: DeviceRecord, domain: PagingDomain, pages: number, cpu: number): number {
     const { iova } = domain;
     const { fn } = record;
-    if (iova === null)
-      throw new KernelRefusal('EBUSY', `${bdf(fn.sourceId)} belongs to VFIO, not to the DMA API`);
+    if (iova === null) throw notOurs(record);
     const limit = Math.min(fn.dmaMask, iova.aperture);
     if (record.tries32Bit && limit > HIGHEST_32_BIT) {
       const low = iova.allocate(pages, HIGHEST_32_BIT, false, cpu);
@@ -143,6 +142,15 @@ export class DmaApi {
     throw new KernelRefusal('ENOMEM', `${bdf(fn.sourceId)}: no iova left for ${pages} pages`);
   }
 }
+
+/** The domain of a device that the kernel itself drives. */
+function ownDomain(record: DeviceRecord): DefaultDomain | null {
+  if (record.attached?.type === 'nested') throw notOurs(record);
+  return record.attached;
+}
+
+const notOurs = ({ fn }: DeviceRecord): KernelRefusal =>
+  new KernelRefusal('EBUSY', `${bdf(fn.sourceId)} belongs to VFIO, not to the DMA API`);
 
 /** Whole pages around so many bytes from an offset in a page on. */
 const pagesAround = (offset: number, bytes: number): number => Math.ceil((offset + bytes) / PAGE);

@@ -5,7 +5,7 @@ import { READ, WRITE } from '../vtd/paging-entry.ts';
 import { adjustedWidth } from './address-width.ts';
 import type { BootSettings } from './boot-line.ts';
 import type { CpuMeter } from './cpu-cost.ts';
-import { type Domain, identityDomain, type PagingDomain } from './domain.ts';
+import { type DefaultDomain, type Domain, identityDomain, type PagingDomain } from './domain.ts';
 import { FirstStageTable } from './first-stage-table.ts';
 import { FlushQueue } from './flush-queue.ts';
 import { IovaAllocator, type IovaTuning, type Reserved } from './iova.ts';
@@ -43,7 +43,7 @@ export class DomainFactory {
   }
 
   /** A domain for the DMA API, with what firmware keeps using mapped 1:1 before any device is attached. */
-  newDefault(fn: PciFunction, type: DefaultType): Domain {
+  newDefault(fn: PciFunction, type: DefaultType): DefaultDomain {
     if (type === 'identity') {
       if (this.parts.unit.capabilities.passThrough) return identityDomain;
       throw new KernelRefusal('EOPNOTSUPP', 'the unit lacks ECAP.PT, so there is no identity domain');
@@ -58,9 +58,13 @@ export class DomainFactory {
     return domain;
   }
 
-  /** A domain whose owner chooses the addresses. */
-  newUnmanaged(largestLeaf: number): PagingDomain {
-    const stage = this.stageOf('unmanaged');
+  /**
+   * A domain whose owner chooses the addresses.
+   *
+   * @param nests a guest's first stage is to lie on it, so that it has to be a second one (IOMMU_HWPT_ALLOC_NEST_PARENT)
+   */
+  newUnmanaged(largestLeaf: number, nests: boolean): PagingDomain {
+    const stage = nests ? 'second' : this.stageOf('unmanaged');
     return this.newPaging('unmanaged', stage, null, Math.min(largestLeaf, this.largestLeaf(stage)));
   }
 
@@ -85,6 +89,7 @@ export class DomainFactory {
   /** Give back a domain's tables. No device may be attached to it any more. */
   free(domain: Domain): void {
     if (domain.type === 'identity') return;
+    if (domain.type === 'nested') return this.free(domain.parent);
     domain.flushQueue?.drain();
     domain.table.free();
   }

@@ -20,7 +20,22 @@ export type PagingDomain = {
   flushQueue: FlushQueue | null;
 };
 
-export type Domain = IdentityDomain | PagingDomain;
+/** A guest's first-stage tables, in its memory, over a second stage of the host's (IOMMU_DOMAIN_NESTED). */
+export type NestedDomain = {
+  readonly type: 'nested';
+  did: number;
+  users: number;
+  /** Guest-physical address of the guest's top table. */
+  readonly root: number;
+  readonly levels: number;
+  /** Guest-physical to host-physical. */
+  readonly parent: PagingDomain;
+};
+
+/** What a device has by default. */
+export type DefaultDomain = IdentityDomain | PagingDomain;
+
+export type Domain = DefaultDomain | NestedDomain;
 
 export const identityDomain: IdentityDomain = { type: 'identity', did: 1 };
 

@@ -10,7 +10,7 @@ import type { Clock } from './clock.ts';
 import { type CpuCost, CpuMeter, defaultCpuCost } from './cpu-cost.ts';
 import { type DeviceRecord, DeviceTable, pciAddress } from './device-table.ts';
 import { type Direction, DmaApi, type Mapping, type Segment } from './dma-api.ts';
-import type { PagingDomain } from './domain.ts';
+import type { NestedDomain, PagingDomain } from './domain.ts';
 import { DomainFactory } from './domain-factory.ts';
 import { setGroupType } from './group-type.ts';
 import type { IovaTuning, Reserved } from './iova.ts';
@@ -29,7 +29,7 @@ import {
 } from './policy.ts';
 import { FAULT_VECTOR, UnitDriver } from './unit-driver.ts';
 import { isSince, type KernelVersion } from './version.ts';
-import { attachUnmanaged, claim, mapForOwner, release, unmapForOwner } from './vfio.ts';
+import { attachNested, attachUnmanaged, claim, mapForOwner, release, unmapForOwner } from './vfio.ts';
 
 /** The machine a kernel boots on. */
 export type Hardware = {
@@ -182,18 +182,43 @@ export class Kernel {
   }
 
   /** Give a claimed device an address space of its owner's. See vfio.ts. */
-  attachUnmanaged(sourceId: number, largestLeaf: number): PagingDomain {
-    return attachUnmanaged(this.devices.of(sourceId), largestLeaf, this.devices, this.domains, this.driver);
+  attachUnmanaged(sourceId: number, largestLeaf: number, nests = false): PagingDomain {
+    const { devices, domains, driver } = this;
+    return attachUnmanaged(devices.of(sourceId), largestLeaf, nests, devices, domains, driver);
+  }
+
+  /** Whether a guest's first-stage tables can be used by the unit itself. */
+  get nests(): boolean {
+    return this.isScalable && this.unit.capabilities.nested;
+  }
+
+  /** Put a guest's first-stage tables on a claimed device's address space. See vfio.ts. */
+  attachNested(sourceId: number, root: number, levels: number): NestedDomain {
+    return attachNested(this.devices.of(sourceId), root, levels, this.devices);
+  }
+
+  /** Invalidate for a guest what its first stage maps (IOMMU_HWPT_INVALIDATE): a range of pages, or everything. */
+  invalidateNested(
+    domain: NestedDomain,
+    range: { iova: number; pages: number; leafOnly: boolean } | null,
+  ): void {
+    const { mode } = this.driver;
+    if (range === null) mode.flushDomain(domain);
+    else mode.flushPages(domain, range.iova, range.pages, range.leafOnly);
+    this.meter.charge('invalidate');
   }
 
   /** Map memory for the owner of an address space. See vfio.ts. */
-  mapForOwner(domain: PagingDomain, iova: number, pieces: readonly Segment[]): void {
-    mapForOwner(domain, iova, pieces, this.driver);
+  mapForOwner(domain: PagingDomain, iova: number, pieces: readonly Segment[], permissions?: number): void {
+    mapForOwner(domain, iova, pieces, this.driver, permissions);
+    this.meter.charge('map');
   }
 
   /** Unmap it. See vfio.ts. */
   unmapForOwner(domain: PagingDomain, iova: number, bytes: number): void {
     unmapForOwner(domain, iova, bytes, this.driver);
+    this.meter.charge('unmap');
+    this.meter.charge('invalidate');
   }
 
   /** Give a claimed device back. See vfio.ts. */

@@ -5,7 +5,7 @@ import { contextDescriptor, DescriptorType, Granularity } from '../vtd/invalidat
 import type { PhysicalMemory } from '../vtd/memory.ts';
 import { rootEntry } from '../vtd/root-entry.ts';
 import { TableMode } from '../vtd/walker.ts';
-import type { Domain, PagingDomain } from './domain.ts';
+import type { Domain, NestedDomain, PagingDomain } from './domain.ts';
 import type { PageFrames } from './page-frames.ts';
 import { alignedRange, type QueuedInvalidation } from './queued-invalidation.ts';
 import type { TranslationMode } from './translation-mode.ts';
@@ -41,6 +41,7 @@ export class LegacyMode implements TranslationMode {
   probe(): void {}
 
   attach(sourceId: number, domain: Domain): void {
+    if (domain.type === 'nested') throw new RangeError('legacy mode has no first stage to nest');
     const entry =
       domain.type === 'identity'
         ? { P: 1, TT: TranslationType.PASS_THROUGH, AW: this.capabilities.largestAw, DID: domain.did }
@@ -72,11 +73,11 @@ export class LegacyMode implements TranslationMode {
     this.queue.iotlbDomain(did);
   }
 
-  flushDomain({ did }: PagingDomain): void {
+  flushDomain({ did }: PagingDomain | NestedDomain): void {
     this.queue.iotlbDomain(did);
   }
 
-  flushPages({ did }: PagingDomain, iova: number, pages: number, leafOnly: boolean): void {
+  flushPages({ did }: PagingDomain | NestedDomain, iova: number, pages: number, leafOnly: boolean): void {
     this.queue.iotlbPages(did, alignedRange(iova, pages), leafOnly);
   }
 

@@ -11,11 +11,17 @@ export function typeChange(sourceId: number, group: number, driver: string | nul
   return [`echo ${full(sourceId)} > ${at}/unbind`, write, `echo ${full(sourceId)} > ${at}/bind`];
 }
 
-/** Give a device to a guest. */
-export const assignment = (sourceId: number, guest: string): string[] => [
-  `driverctl set-override ${full(sourceId)} vfio-pci`,
-  `qemu-system-x86_64 … -device vfio-pci,host=${bdf(sourceId)}    # guest ${guest}`,
-];
+/** Give a device to a guest, which may see an IOMMU before it: nested in the host's, or in caching mode. */
+export function assignment(sourceId: number, guest: string, iommu: 'nested' | 'shadow' | null): string[] {
+  const override = `driverctl set-override ${full(sourceId)} vfio-pci`;
+  const host = `host=${bdf(sourceId)}`;
+  const devices = {
+    none: `-device vfio-pci,${host}`,
+    shadow: `-device intel-iommu,caching-mode=on -device vfio-pci,${host}`,
+    nested: `-object iommufd,id=fd0 -device intel-iommu,x-scalable-mode=on,x-flts=on -device vfio-pci,${host},iommufd=fd0`,
+  };
+  return [override, `qemu-system-x86_64 … ${devices[iommu ?? 'none']}    # guest ${guest}`];
+}
 
 /** Take a device back from a guest. */
 export const takingBack = (sourceId: number): string[] => [`driverctl unset-override ${full(sourceId)}`];

@@ -18,7 +18,7 @@ import { scalableContextEntry } from '../vtd/scalable-context-entry.ts';
 import { scalableRootEntry } from '../vtd/scalable-root-entry.ts';
 import { TableMode } from '../vtd/walker.ts';
 import { adjustedWidth, FIVE_LEVELS } from './address-width.ts';
-import type { Domain, PagingDomain } from './domain.ts';
+import type { Domain, NestedDomain, PagingDomain } from './domain.ts';
 import type { PageFrames } from './page-frames.ts';
 import { alignedRange, type QueuedInvalidation } from './queued-invalidation.ts';
 import type { TranslationMode } from './translation-mode.ts';
@@ -102,18 +102,21 @@ export class ScalableMode implements TranslationMode {
   detach(sourceId: number, domain: Domain): void {
     this.memory.writeWords(this.pasidEntryAt(sourceId), new Int32Array(pasidTableEntry.bits / 32));
     this.invalidatePasidCache({ G: PasidGranularity.PASID, DID: domain.did, PASID: NO_PASID });
-    if (domain.type === 'identity') this.invalidatePasid(domain.did);
+    // What is nested has second-stage translations as well.
+    if (domain.type === 'nested') this.queue.iotlbDomain(domain.did);
+    else if (domain.type === 'identity') this.invalidatePasid(domain.did);
     else this.flushDomain(domain);
   }
 
-  flushDomain(domain: PagingDomain): void {
-    if (domain.table.stage === 'first') this.invalidatePasid(domain.did);
+  flushDomain(domain: PagingDomain | NestedDomain): void {
+    if (hasFirstStage(domain)) this.invalidatePasid(domain.did);
     else this.queue.iotlbDomain(domain.did);
   }
 
-  flushPages({ did, table }: PagingDomain, iova: number, pages: number, leafOnly: boolean): void {
+  flushPages(domain: PagingDomain | NestedDomain, iova: number, pages: number, leafOnly: boolean): void {
+    const { did } = domain;
     const range = alignedRange(iova, pages);
-    if (table.stage === 'second') return this.queue.iotlbPages(did, range, leafOnly);
+    if (!hasFirstStage(domain)) return this.queue.iotlbPages(did, range, leafOnly);
     this.queue.submit(
       pasidIotlbDescriptor.encode({
         type: DescriptorType.PASID_IOTLB,
@@ -131,10 +134,24 @@ export class ScalableMode implements TranslationMode {
   private tablesOf(domain: Domain): EntryValues {
     const AW = adjustedWidth(this.capabilities, true);
     if (domain.type === 'identity') return { PGTT: PageTableType.PASS_THROUGH, AW };
-    const { stage, root, levels } = domain.table;
-    if (stage === 'second') return { PGTT: PageTableType.SECOND_STAGE, AW: levels - 2, SSPTPTR: root };
-    const FSPM = levels === FIVE_LEVELS ? 1 : 0;
-    return { PGTT: PageTableType.FIRST_STAGE, AW, FSPM, NXE: 1, FSPTPTR: root };
+    if (domain.type === 'nested') {
+      const { root, levels, parent } = domain;
+      return {
+        PGTT: PageTableType.NESTED,
+        ...secondStage(parent.table),
+        FSPM: pagingMode(levels),
+        FSPTPTR: root,
+      };
+    }
+    const { table } = domain;
+    if (table.stage === 'second') return { PGTT: PageTableType.SECOND_STAGE, ...secondStage(table) };
+    return {
+      PGTT: PageTableType.FIRST_STAGE,
+      AW,
+      FSPM: pagingMode(table.levels),
+      NXE: 1,
+      FSPTPTR: table.root,
+    };
   }
 
   private invalidatePasidCache(values: Parameters<typeof pasidCacheDescriptor.encode>[0]): void {
@@ -178,3 +195,12 @@ export class ScalableMode implements TranslationMode {
     return table;
   }
 }
+
+/** Whether a domain's addresses are translated by a first stage: the host's, or a guest's. */
+const hasFirstStage = (domain: PagingDomain | NestedDomain): boolean =>
+  domain.type === 'nested' || domain.table.stage === 'first';
+
+const secondStage = ({ root, levels }: PagingDomain['table']) => ({ AW: levels - 2, SSPTPTR: root });
+
+/** FSPM. */
+const pagingMode = (levels: number): number => (levels === FIVE_LEVELS ? 1 : 0);

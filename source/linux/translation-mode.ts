@@ -2,7 +2,7 @@
  * How a device's domain is told to the unit, and what has to be invalidated when it changes. Legacy and scalable mode
  * have different tables for that, and different ways to invalidate.
  */
-import type { Domain, PagingDomain } from './domain.ts';
+import type { Domain, NestedDomain, PagingDomain } from './domain.ts';
 
 /** Whoever carries out the invalidations of a domain. */
 export type Invalidates = { readonly mode: Pick<TranslationMode, 'flushDomain' | 'flushPages'> };
@@ -19,11 +19,11 @@ export type TranslationMode = {
   /** Take a device's domain away: clear the entry, then drop what the caches know of it. */
   detach(sourceId: number, domain: Domain): void;
   /** Invalidate all that the unit caches of a domain, and wait. */
-  flushDomain(domain: PagingDomain): void;
+  flushDomain(domain: PagingDomain | NestedDomain): void;
   /**
    * Invalidate a range of a domain, and wait.
    *
    * @param leafOnly no table was freed, so that the paging-structure caches may stay
    */
-  flushPages(domain: PagingDomain, iova: number, pages: number, leafOnly: boolean): void;
+  flushPages(domain: PagingDomain | NestedDomain, iova: number, pages: number, leafOnly: boolean): void;
 };

@@ -6,7 +6,7 @@ import { READ, WRITE } from '../vtd/paging-entry.ts';
 import { bdf } from '../vtd/source-id.ts';
 import { type DeviceRecord, type DeviceTable, pciAddress } from './device-table.ts';
 import type { Segment } from './dma-api.ts';
-import type { PagingDomain } from './domain.ts';
+import type { NestedDomain, PagingDomain } from './domain.ts';
 import type { DomainFactory } from './domain-factory.ts';
 import { Gather, mapRange, unmapRange } from './mapping.ts';
 import { PAGE } from './page-frames.ts';
@@ -68,18 +68,43 @@ export function claim(record: DeviceRecord, devices: DeviceTable, lender: Lender
  * Attach a new domain to a claimed group. Its owner maps what it likes.
  *
  * @param largestLeaf level of the largest pages to use
+ * @param nests a guest's first stage is to lie on it
  */
 export function attachUnmanaged(
   record: DeviceRecord,
   largestLeaf: number,
+  nests: boolean,
   devices: DeviceTable,
   domains: DomainFactory,
   driver: UnitDriver,
 ): PagingDomain {
   if (!record.claimed) throw new KernelRefusal('EINVAL', `${bdf(record.fn.sourceId)} is not claimed`);
-  const domain = domains.newUnmanaged(largestLeaf);
+  const domain = domains.newUnmanaged(largestLeaf, nests);
   for (const member of devices.groupOf(record)) devices.attach(member, domain);
   tryPages(domain, driver);
+  return domain;
+}
+
+/**
+ * Put a guest's first-stage tables on the address space of a claimed group: IOMMU_HWPT_ALLOC of iommufd,
+ * `drivers/iommu/intel/nested.c`.
+ *
+ * @param root guest-physical address of the guest's top table
+ */
+export function attachNested(
+  record: DeviceRecord,
+  root: number,
+  levels: number,
+  devices: DeviceTable,
+): NestedDomain {
+  const parent = record.attached;
+  if (parent === null || parent.type !== 'unmanaged' || parent.table.stage !== 'second')
+    throw new KernelRefusal('EINVAL', `${bdf(record.fn.sourceId)} has no second stage to nest on`);
+  const domain: NestedDomain = { type: 'nested', did: 0, users: 0, root, levels, parent };
+  for (const member of devices.groupOf(record)) {
+    devices.detach(member);
+    devices.attach(member, domain);
+  }
   return domain;
 }
 
@@ -101,13 +126,14 @@ export function mapForOwner(
   iova: number,
   pieces: readonly Segment[],
   driver: UnitDriver,
+  permissions = READ | WRITE,
 ): void {
   let at = iova;
   for (const { physical, bytes } of contiguous(pieces)) {
     if (domain.table.lookUp(at) !== null) {
       throw new KernelRefusal('EEXIST', `0x${at.toString(16)} is mapped already`);
     }
-    mapRange(domain, at, physical, bytes, READ | WRITE, driver);
+    mapRange(domain, at, physical, bytes, permissions, driver);
     at += bytes;
   }
 }
@@ -157,5 +183,5 @@ export function release(record: DeviceRecord, devices: DeviceTable, domains: Dom
     if (member.driver === 'vfio-pci') member.driver = null;
     if (member.defaultDomain !== null) devices.attach(member, member.defaultDomain);
   }
-  if (owned !== null && owned.type === 'unmanaged') domains.free(owned);
+  if (owned?.type === 'unmanaged' || owned?.type === 'nested') domains.free(owned);
 }

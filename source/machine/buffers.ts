@@ -5,6 +5,7 @@ import { PAGE } from '../linux/page-frames.ts';
 import { KernelRefusal } from '../linux/refusal.ts';
 import type { GuestModel } from './guest.ts';
 import { CONTIGUOUS_ZONE, FREE, type MemoryMap, type OwnerId } from './memory-map.ts';
+import type { VirtualIommu } from './virtual-iommu.ts';
 
 /** A buffer as the device is told of it. */
 export type Buffer = { readonly address: number; readonly bytes: number };
@@ -83,6 +84,58 @@ export class HostBuffers implements Buffers {
     const { cycles } = this;
     this.cycles = 0;
     return cycles;
+  }
+}
+
+type VirtualBuffer = Buffer & { readonly mapping: Mapping; readonly frame: number };
+
+/** Where a guest's driver takes large buffers from, guest-physical. */
+const LARGE_BUFFERS = 0x0800_0000;
+
+/** Buffers of a driver inside a guest with an IOMMU of its own: pages of the guest's RAM, mapped and unmapped for use. */
+export class VirtualBuffers implements Buffers {
+  private readonly iommu: VirtualIommu;
+  private readonly kernel: Kernel;
+  private readonly exitCycles: number;
+  private nextLarge = LARGE_BUFFERS;
+  private cycles = 0;
+
+  /** @param exitCycles what an invalidation carried out by the hypervisor costs the guest besides */
+  constructor(iommu: VirtualIommu, kernel: Kernel, exitCycles: number) {
+    this.iommu = iommu;
+    this.kernel = kernel;
+    this.exitCycles = exitCycles;
+  }
+
+  acquire(bytes: number, direction: Direction): Buffer {
+    let frame = this.nextLarge;
+    if (bytes > PAGE) this.nextLarge += bytes;
+    else frame = this.iommu.dataFrames.allocate();
+    const mapping = this.metered(() => this.iommu.map(frame, bytes, direction));
+    const buffer: VirtualBuffer = { address: mapping.address, bytes, mapping, frame };
+    return buffer;
+  }
+
+  release(buffer: Buffer): void {
+    const { mapping, frame, bytes } = buffer as VirtualBuffer;
+    this.metered(() => this.iommu.unmap(mapping));
+    if (bytes <= PAGE) this.iommu.dataFrames.release(frame);
+  }
+
+  takeCycles(): number {
+    const { cycles } = this;
+    this.cycles = 0;
+    return cycles;
+  }
+
+  /** The guest's CPU does its own work, and waits for what the host does for it. */
+  private metered<T>(action: () => T): T {
+    const { iommu, kernel, exitCycles } = this;
+    const spent = () => iommu.cycles + kernel.cycles + iommu.exits * exitCycles;
+    const before = spent();
+    const result = action();
+    this.cycles += spent() - before;
+    return result;
   }
 }
 

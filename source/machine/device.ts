@@ -4,6 +4,7 @@ import type { GuestModel } from './guest.ts';
 import type { LentBuffers } from './lent-buffers.ts';
 import type { OwnerId } from './memory-map.ts';
 import type { DeviceModel } from './topology.ts';
+import type { VirtualIommu } from './virtual-iommu.ts';
 import type { Workload } from './workloads.ts';
 
 export type Device = {
@@ -13,6 +14,8 @@ export type Device = {
   /** What the unit counted for it. */
   readonly counts: Counts;
   guest: GuestModel | null;
+  /** The IOMMU that the guest sees before this device; null where it sees none. */
+  virtualIommu: VirtualIommu | null;
   /** A guest works through an emulated stand-in, whose DMA this device does. */
   emulated: boolean;
   /** Null while it is stopped. */

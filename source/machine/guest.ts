@@ -16,6 +16,6 @@ export const guestModels: readonly GuestModel[] = [
   { name: 'B', base: 0x8a00_0000, bytes: 352 * MiB, largestLeaf: 1 },
 ];
 
-/** The guest of a name, `A` or `guest A`; undefined if there is none. */
+/** The guest of a name, `A`; undefined if there is none. */
 export const findGuest = (name: string): GuestModel | undefined =>
-  guestModels.find((guest) => guest.name === name.replace(/^guest /, ''));
+  guestModels.find((guest) => guest.name === name);

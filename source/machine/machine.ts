@@ -15,7 +15,7 @@ import { presets, type UnitDescription } from '../vtd/capabilities.ts';
 import { Iommu } from '../vtd/iommu.ts';
 import { PhysicalMemory } from '../vtd/memory.ts';
 import { parseBdf } from '../vtd/source-id.ts';
-import { type Buffers, ContiguousZone, GuestBuffers, HostBuffers } from './buffers.ts';
+import { type Buffers, ContiguousZone, GuestBuffers, HostBuffers, VirtualBuffers } from './buffers.ts';
 import type { Device } from './device.ts';
 import { DmaPath } from './dma.ts';
 import { type GuestModel, guestModels } from './guest.ts';
@@ -31,6 +31,7 @@ import {
 } from './memory-map.ts';
 import { Random } from './random.ts';
 import { type DeviceModel, deviceModels, functions } from './topology.ts';
+import { attachVirtualIommu } from './virtual-iommu.ts';
 import { startWorkload } from './workloads.ts';
 
 export type MachineOptions = {
@@ -145,24 +146,28 @@ export class Machine {
   }
 
   private buffersFor(device: Device): Buffers {
-    return device.guest !== null
-      ? new GuestBuffers(device.guest)
-      : new HostBuffers(this.kernel, this.map, this.contiguous, device.model.sourceId, device.buffers);
+    const { kernel, values } = this;
+    if (device.virtualIommu !== null) {
+      return new VirtualBuffers(device.virtualIommu, kernel, values['guest.exitNs'] * values['cpu.ghz']);
+    }
+    if (device.guest !== null) return new GuestBuffers(device.guest);
+    return new HostBuffers(kernel, this.map, this.contiguous, device.model.sourceId, device.buffers);
   }
 
   /**
    * Give a device to a guest as VFIO does: the host driver goes, the group's ownership is claimed, and all of
    * the guest's memory is mapped for it.
    *
+   * @param seesIommu the guest sees an IOMMU before the device, and maps of its memory what the device is to reach
    * @throws KernelRefusal; the device is then as it was
    */
-  assign(device: Device, guest: GuestModel): void {
+  assign(device: Device, guest: GuestModel, seesIommu = false): void {
     const { kernel } = this;
     const { sourceId } = device.model;
     const before = kernel.device(sourceId).driver;
     const wasRunning = device.workload !== null;
     this.withdraw(device);
-    if (device.guest !== null || kernel.device(sourceId).claimed) kernel.release(sourceId);
+    if (device.guest !== null || kernel.device(sourceId).claimed) this.release(device);
     try {
       kernel.bindDriver(sourceId, null);
       kernel.claim(sourceId);
@@ -171,8 +176,12 @@ export class Machine {
       if (wasRunning) this.start(device);
       throw error;
     }
-    const domain = kernel.attachUnmanaged(sourceId, guest.largestLeaf);
-    kernel.mapForOwner(domain, 0, [{ physical: guest.base, bytes: guest.bytes }]);
+    if (seesIommu) {
+      device.virtualIommu = attachVirtualIommu(kernel, this.memory, this.clock, sourceId, guest);
+    } else {
+      const domain = kernel.attachUnmanaged(sourceId, guest.largestLeaf);
+      kernel.mapForOwner(domain, 0, [{ physical: guest.base, bytes: guest.bytes }]);
+    }
     device.guest = guest;
     device.emulated = false;
     this.start(device);
@@ -183,7 +192,7 @@ export class Machine {
     const { kernel } = this;
     const { sourceId } = device.model;
     this.withdraw(device);
-    if (kernel.device(sourceId).claimed) kernel.release(sourceId);
+    if (kernel.device(sourceId).claimed) this.release(device);
     device.guest = null;
     device.emulated = false;
     kernel.bindDriver(sourceId, this.hostDriver(device));
@@ -197,7 +206,7 @@ export class Machine {
     const before = kernel.device(sourceId).driver;
     const wasRunning = device.workload !== null;
     this.withdraw(device);
-    if (kernel.device(sourceId).claimed) kernel.release(sourceId);
+    if (kernel.device(sourceId).claimed) this.release(device);
     try {
       kernel.bindDriver(sourceId, null);
       kernel.claim(sourceId);
@@ -233,6 +242,13 @@ export class Machine {
     }
   }
 
+  /** VFIO gives a device up, and a guest's IOMMU before it goes. */
+  private release(device: Device): void {
+    device.virtualIommu?.close();
+    device.virtualIommu = null;
+    this.kernel.release(device.model.sourceId);
+  }
+
   private groupSiblings(sourceId: number): number[] {
     const { group } = this.kernel.device(sourceId);
     return functions
@@ -246,6 +262,7 @@ export class Machine {
       buffers: this.map.addOwner(`${model.name} buffer`),
       counts: this.unit.translator.countRequester(model.sourceId),
       guest: null,
+      virtualIommu: null,
       emulated: false,
       workload: null,
       lent: null,

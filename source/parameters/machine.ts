@@ -22,4 +22,10 @@ export const machineParameters = {
     most: 1000,
     source: 'our choice',
   }),
+  'guest.exitNs': figure('ns', {
+    meaning: 'how long a guest waits until its hypervisor has taken up an invalidation of its IOMMU',
+    default: 5000,
+    most: 1e9,
+    source: 'our choice: an exit to user space and back',
+  }),
 } as const;

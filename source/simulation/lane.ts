@@ -7,5 +7,6 @@ export const laneOf: Readonly<Record<DomainType, Lane>> = {
   DMA: 'translated',
   'DMA-FQ': 'translated',
   unmanaged: 'guest',
+  nested: 'guest',
   blocked: 'blocked',
 };

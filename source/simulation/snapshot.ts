@@ -12,7 +12,7 @@ import type { InvalidationCounts } from '../vtd/invalidator.ts';
 import type { Step } from '../vtd/step.ts';
 
 /** A domain type in the words of sysfs; `none` while the IOMMU is off. */
-export type DomainType = 'identity' | 'DMA' | 'DMA-FQ' | 'unmanaged' | 'blocked' | 'none';
+export type DomainType = 'identity' | 'DMA' | 'DMA-FQ' | 'unmanaged' | 'nested' | 'blocked' | 'none';
 
 /** Which way a device's DMA goes, as far as its tables decide it. */
 export type Lane =
@@ -52,6 +52,10 @@ export type DeviceState = {
   readonly did: number | null;
   /** Size of the largest pages in its tables, in bytes; null where nothing is translated. */
   readonly pageBytes: number | null;
+  /** What its context or PASID table entry in memory says: `TT = 10b`, `PGTT = 001b`; null where none is present. */
+  readonly translationType: string | null;
+  /** The guest sees an IOMMU: its tables are nested in the host's, or the host keeps a shadow of them. */
+  readonly virtualIommu: 'nested' | 'shadow' | null;
   /** A guest uses an emulated stand-in whose DMA this device does for the host. */
   readonly emulated: boolean;
   /** Behind an external port: never put in passthrough. */
@@ -150,11 +154,23 @@ export type FaultRegisters = {
 
 /** One table on the way of an address: the register RTADDR, the root table, …, the page table. */
 export type TableLevel = {
-  readonly kind: 'RTADDR' | 'root table' | 'context table' | 'page table';
+  readonly kind:
+    | 'RTADDR'
+    | 'root table'
+    | 'context table'
+    | 'scalable root table'
+    | 'scalable context table'
+    | 'PASID directory'
+    | 'PASID table'
+    | 'first-stage table'
+    /** Of the second stage. */
+    | 'page table';
   /** Paging level 5 to 1; 0 for the others. */
   readonly level: number;
   /** Where the table lies; null for the register. */
   readonly base: string | null;
+  /** Its guest-physical address, if it is a guest's that is nested in the host's second stage. */
+  readonly guest: string | null;
   /** The selected entry: its index, where it lies, and its words. */
   readonly index: number;
   readonly entryAddress: string | null;
@@ -184,6 +200,18 @@ export type TablePath = {
   readonly fault: number;
   /** Why the path ends early, or null if it reaches a page. */
   readonly ends: string | null;
+  /** The first stage is a guest's: its tables and its page have guest-physical addresses. */
+  readonly isNested: boolean;
+  /** How the second stage below translates the guest-physical address that the focus names; or null. */
+  readonly below: SecondStagePath | null;
+};
+
+/** The walk of one guest-physical address through the second stage. */
+export type SecondStagePath = {
+  readonly address: string;
+  readonly levels: readonly TableLevel[];
+  /** Host-physical; null where nothing is mapped. */
+  readonly output: string | null;
 };
 
 export type CorruptedPage = {
@@ -266,4 +294,6 @@ export type Focus = {
   readonly view: string;
   readonly device: string | null;
   readonly address: string | null;
+  /** A guest-physical address on that way, whose second stage is looked at as well. */
+  readonly below?: string | null;
 };

@@ -1,5 +1,6 @@
 /** A simulation as a snapshot. */
 
+import type { Domain } from '../linux/domain.ts';
 import type { Device } from '../machine/device.ts';
 import { hexOf } from '../vtd/bits.ts';
 import { namedCounts } from '../vtd/counters.ts';
@@ -18,7 +19,7 @@ import type {
   RunState,
   Snapshot,
 } from './snapshot.ts';
-import { tablePath } from './tables.ts';
+import { tablePath, translationTypeOf } from './tables.ts';
 
 const EVENTS_SHOWN = 120;
 const FAULT_GROUPS_SHOWN = 200;
@@ -75,7 +76,7 @@ export function snapshotOf(
     transactions: focus.view === 'dma' ? journal.transactionsOf(focused.model.name) : [],
     tables:
       focus.view === 'tables'
-        ? tablePath(machine, focused, focus.address ?? usedAddress(simulation, focused))
+        ? tablePath(machine, focused, focus.address ?? usedAddress(simulation, focused), focus.below ?? null)
         : null,
     cpuCycles: kernel.cycles,
     dmesg: kernel.log.lines.slice(),
@@ -128,10 +129,20 @@ export function deviceIdentity(
     attachedDomain,
     lane: laneOf[attachedDomain],
     did: attached?.did ?? null,
-    pageBytes: attached === null || attached.type === 'identity' ? null : largestPage(attached.table.leaves),
+    pageBytes: pageBytes(device, attached),
+    translationType: translation ? translationTypeOf(machine, model.sourceId) : null,
+    virtualIommu: device.virtualIommu?.kind ?? null,
     emulated: device.emulated,
     untrusted: record.fn.untrusted,
   };
+}
+
+/** The size of the largest pages that a device's requests can be translated by. */
+function pageBytes({ virtualIommu }: Device, attached: Domain | null): number | null {
+  if (attached === null || attached.type === 'identity') return null;
+  if (attached.type !== 'nested') return largestPage(attached.table.leaves);
+  const sizes = [virtualIommu?.table.leaves ?? [], attached.parent.table.leaves].map(largestPage);
+  return sizes.includes(null) ? null : Math.min(...(sizes as number[]));
 }
 
 function largestPage(leaves: readonly number[]): number | null {

@@ -5,175 +5,216 @@ import type { Machine } from '../machine/machine.ts';
 import { hex, hexOf, join, parseHalves } from '../vtd/bits.ts';
 import { contextEntry, TranslationType } from '../vtd/context-entry.ts';
 import { faultReason } from '../vtd/fault-reason.ts';
-import { leafBytes } from '../vtd/iotlb.ts';
-import { PAGE_SIZE, READ, WRITE } from '../vtd/paging-entry.ts';
-import { Offset } from '../vtd/registers.ts';
+import { WRITE } from '../vtd/paging-entry.ts';
+import { pasidDirectoryEntry } from '../vtd/pasid-directory-entry.ts';
+import { PageTableType, pasidTableEntry } from '../vtd/pasid-table-entry.ts';
+import { Offset, rootTableAddress } from '../vtd/registers.ts';
 import { rootEntry } from '../vtd/root-entry.ts';
+import { scalableContextEntry } from '../vtd/scalable-context-entry.ts';
+import { scalableRootEntry } from '../vtd/scalable-root-entry.ts';
 import { bdf } from '../vtd/source-id.ts';
-import { levelIndex } from '../vtd/translator.ts';
-import type { TableEntry, TableLevel, TablePath } from './snapshot.ts';
+import { TableMode } from '../vtd/walker.ts';
+import { type Cached, isLeaf, pageTables, type Tables, translated } from './page-tables.ts';
+import type { SecondStagePath, TableLevel, TablePath } from './snapshot.ts';
+import { readTable } from './table-level.ts';
 
-const ENTRIES = 512;
+/** Entries of a PASID table, as a power of two. */
+const TABLE_BITS = 6;
+const NOTHING_CACHED: Cached = new Set();
 
-/** @param address the input address, `0x…` */
-export function tablePath(machine: Machine, device: Device, address: string): TablePath {
+/** What a device's last structure before the page tables says: which tables translate its requests. */
+type Way = {
+  readonly levels: TableLevel[];
+  readonly first: Tables | null;
+  readonly second: Tables | null;
+  readonly did: number;
+  readonly pasid: number | null;
+};
+
+/**
+ * @param address the input address, `0x…`
+ * @param below a guest-physical address to follow through the second stage of a nested path, `0x…`, or null
+ */
+export function tablePath(
+  machine: Machine,
+  device: Device,
+  address: string,
+  below: string | null = null,
+): TablePath {
   const { hi, lo } = parseHalves(address) ?? { hi: 0, lo: 0 };
   const { unit } = machine;
   const met = unit.explain(device.model.sourceId, hi, lo, WRITE, true);
-  const levels = tableLevels(machine, device, hi, lo);
-  const blocked = outcomeNames[met.outcome] === 'blocked';
+  const way = wayOf(machine, device.model.sourceId);
+  const { first, second } = way;
+  const isNested = first !== null && second !== null;
+  const top = first ?? second;
+  const levels = [...way.levels];
+  if (top !== null)
+    levels.push(
+      ...pageTables(machine, device, top, isNested ? second : null, hi, lo, cachedOf(machine, way)),
+    );
+  const outcome = outcomeNames[met.outcome];
+  const isOut = outcome === 'blocked' || outcome === 'interrupt';
   return {
     device: device.model.name,
     address: hexOf(hi, lo),
     levels,
-    outcome: outcomeNames[met.outcome],
-    output: blocked || outcomeNames[met.outcome] === 'interrupt' ? null : hexOf(met.hi, met.lo),
+    outcome,
+    output: isOut ? null : hexOf(met.hi, met.lo),
     fault: met.fault,
     ends: whyItEnds(machine, device, levels, met.fault),
+    isNested,
+    below: isNested && below !== null ? secondStagePath(machine, device, second, below) : null,
   };
 }
 
-function tableLevels(machine: Machine, device: Device, hi: number, lo: number): TableLevel[] {
+/** How the last structure before the page tables treats a device: `TT = 00b`, `PGTT = 011b`; null if none is present. */
+export function translationTypeOf(machine: Machine, sourceId: number): string | null {
+  const last = wayOf(machine, sourceId).levels.at(-1);
+  if (last?.kind === 'context table') {
+    const { P, TT } = contextEntry.decode(last.words);
+    return P === 0n ? null : `TT = ${TT.toString(2).padStart(2, '0')}b`;
+  }
+  if (last?.kind !== 'PASID table') return null;
+  const { P, PGTT } = pasidTableEntry.decode(last.words);
+  return P === 0n ? null : `PGTT = ${PGTT.toString(2).padStart(3, '0')}b`;
+}
+
+function secondStagePath(machine: Machine, device: Device, second: Tables, address: string): SecondStagePath {
+  const { hi, lo } = parseHalves(address) ?? { hi: 0, lo: 0 };
+  const output = translated(machine, second, join(hi, lo));
+  return {
+    address: hexOf(hi, lo),
+    levels: pageTables(machine, device, second, null, hi, lo, NOTHING_CACHED),
+    output: output === null ? null : hex(output),
+  };
+}
+
+function wayOf(machine: Machine, sourceId: number): Way {
   const { unit, memory } = machine;
   const [rootLo, rootHi] = unit.read64(Offset.RTADDR);
+  const words = [rootLo, rootHi];
   const register: TableLevel = {
     kind: 'RTADDR',
     level: 0,
     base: null,
+    guest: null,
     index: 0,
     entryAddress: null,
-    words: [rootLo, rootHi],
+    words,
     size: 1,
-    entries: [{ index: 0, words: [rootLo, rootHi], usedBy: 'the unit', inIotlb: null }],
+    entries: [{ index: 0, words, usedBy: 'the unit', inIotlb: null }],
   };
-  const rootTable = join(rootHi, rootLo & ~0xfff);
-  if (rootTable === 0) return [register];
-  const levels = [register];
-  const { sourceId } = device.model;
+  const { RTA, TTM } = rootTableAddress.decode(words);
+  const nowhere: Way = { levels: [register], first: null, second: null, did: 0, pasid: null };
+  if (RTA === 0n || !memory.has(Number(RTA))) return nowhere;
+  return Number(TTM) === TableMode.SCALABLE
+    ? scalableWay(machine, sourceId, nowhere, Number(RTA))
+    : legacyWay(machine, sourceId, nowhere, Number(RTA));
+}
 
-  const root = tableOf(
+const busName = (index: number): string => `bus ${hex(index, 2).slice(2)}`;
+
+function legacyWay(machine: Machine, sourceId: number, so: Way, rootTable: number): Way {
+  const root = readTable(
     machine,
-    'root table',
-    0,
-    rootTable,
-    sourceId >>> 8,
-    4,
-    256,
-    (index) => `bus ${hex(index, 2).slice(2)}`,
+    { kind: 'root table', base: rootTable, index: sourceId >>> 8, wordsPerEntry: 4, size: 256 },
+    busName,
   );
-  levels.push(root);
-  const rootFields = rootEntry.decode(root.words);
-  if (rootFields.P === 0n || !memory.has(Number(rootFields.CTP))) return levels;
+  const levels = [...so.levels, root];
+  const { P, CTP } = rootEntry.decode(root.words);
+  if (P === 0n || !machine.memory.has(Number(CTP))) return { ...so, levels };
 
   const bus = sourceId & 0xff00;
-  const context = tableOf(
+  const context = readTable(
     machine,
-    'context table',
-    0,
-    Number(rootFields.CTP),
-    sourceId & 0xff,
-    4,
-    256,
+    { kind: 'context table', base: Number(CTP), index: sourceId & 0xff, wordsPerEntry: 4, size: 256 },
     (index) => functionName(machine, bus | index),
   );
   levels.push(context);
   const fields = contextEntry.decode(context.words);
-  if (fields.P === 0n || Number(fields.TT) === TranslationType.PASS_THROUGH) return levels;
+  if (fields.P === 0n || Number(fields.TT) === TranslationType.PASS_THROUGH) return { ...so, levels };
+  const second: Tables = { stage: 'second', root: Number(fields.SSPTPTR), levels: Number(fields.AW) + 2 };
+  return { ...so, levels, second, did: Number(fields.DID) };
+}
 
-  const did = Number(fields.DID);
-  const cached = new Set(
-    unit.translator.iotlb
-      .entries()
-      .filter((entry) => entry.did === did)
-      .map(({ iova }) => iova),
+function scalableWay(machine: Machine, sourceId: number, so: Way, rootTable: number): Way {
+  const { memory, unit } = machine;
+  const root = readTable(
+    machine,
+    { kind: 'scalable root table', base: rootTable, index: sourceId >>> 8, wordsPerEntry: 4, size: 256 },
+    busName,
   );
-  let table = Number(fields.SSPTPTR);
-  for (let level = Number(fields.AW) + 2; level >= 1 && memory.has(table); level--) {
-    const found = pageTable(machine, device, table, level, hi, lo, cached);
-    levels.push(found);
-    const [entryLo, entryHi] = found.words;
-    if ((entryLo & (READ | WRITE)) === 0 || (entryLo & PAGE_SIZE) !== 0) break;
-    table = join(entryHi & 0xf_ffff, entryLo & ~0xfff);
-  }
-  return levels;
-}
+  const levels = [...so.levels, root];
+  const halves = scalableRootEntry.decode(root.words);
+  const isUpper = (sourceId & 0x80) !== 0;
+  const table = Number(isUpper ? halves.UCTP : halves.LCTP);
+  if ((isUpper ? halves.UP : halves.LP) === 0n || !memory.has(table)) return { ...so, levels };
 
-function pageTable(
-  machine: Machine,
-  device: Device,
-  table: number,
-  level: number,
-  hi: number,
-  lo: number,
-  cached: ReadonlySet<number>,
-): TableLevel {
-  const reach = leafBytes(level);
-  const covered = reach * ENTRIES;
-  const base = Math.floor(join(hi, lo) / covered) * covered;
-  const found = tableOf(machine, 'page table', level, table, levelIndex(level, hi, lo), 2, ENTRIES, () => '');
-  const entries: TableEntry[] = found.entries.map(({ index, words }) => ({
-    index,
-    words,
-    usedBy: usedBy(machine, device, words, level, base + index * reach),
-    inIotlb: isLeaf(words, level) ? cached.has(base + index * reach) : null,
-  }));
-  if (level === 1) {
-    // Pages gone from the table but still in the IOTLB: the stale window of lazy invalidation.
-    for (const iova of cached) {
-      const index = (iova - base) / reach;
-      if (index < 0 || index >= ENTRIES || entries.some((entry) => entry.index === index)) continue;
-      entries.push({ index, words: [0, 0], usedBy: 'not mapped', inIotlb: true });
-    }
-    entries.sort((a, b) => a.index - b.index);
-  }
-  return { ...found, entries };
-}
+  const half = sourceId & 0xff80;
+  const context = readTable(
+    machine,
+    { kind: 'scalable context table', base: table, index: sourceId & 0x7f, wordsPerEntry: 8, size: 128 },
+    (index) => functionName(machine, half | index),
+  );
+  levels.push(context);
+  const { P, PDTS, PASIDDIRPTR, RID_PASID } = scalableContextEntry.decode(context.words);
+  if (P === 0n || !memory.has(Number(PASIDDIRPTR))) return { ...so, levels };
 
-function tableOf(
-  { memory }: Machine,
-  kind: TableLevel['kind'],
-  level: number,
-  base: number,
-  index: number,
-  wordsPerEntry: number,
-  size: number,
-  describe: (index: number) => string,
-): TableLevel {
-  const bytes = 4 * wordsPerEntry;
-  const entries: TableEntry[] = [];
-  for (let i = 0; i < size; i++) {
-    const words = Array.from(memory.readWords(base + i * bytes, wordsPerEntry));
-    if (words.some((word) => word !== 0))
-      entries.push({ index: i, words, usedBy: describe(i), inIotlb: null });
-  }
+  const pasid = unit.capabilities.ridPasid ? Number(RID_PASID) : 0;
+  const directory = readTable(
+    machine,
+    {
+      kind: 'PASID directory',
+      base: Number(PASIDDIRPTR),
+      index: pasid >>> TABLE_BITS,
+      wordsPerEntry: 2,
+      size: 2 ** (Number(PDTS) + 7),
+    },
+    (index) => `PASID ${hex(index << TABLE_BITS)} to ${hex(((index + 1) << TABLE_BITS) - 1)}`,
+  );
+  levels.push(directory);
+  const { P: hasTable, SMPTBLPTR } = pasidDirectoryEntry.decode(directory.words);
+  if (hasTable === 0n || !memory.has(Number(SMPTBLPTR))) return { ...so, levels };
+
+  const pasids = readTable(
+    machine,
+    {
+      kind: 'PASID table',
+      base: Number(SMPTBLPTR),
+      index: pasid & (2 ** TABLE_BITS - 1),
+      wordsPerEntry: 16,
+      size: 2 ** TABLE_BITS,
+    },
+    (_, words) => {
+      const { DID } = pasidTableEntry.decode(words);
+      return `domain ${DID}`;
+    },
+  );
+  levels.push(pasids);
+  const fields = pasidTableEntry.decode(pasids.words);
+  if (fields.P === 0n) return { ...so, levels };
+  const type = Number(fields.PGTT);
+  const hasFirst = type === PageTableType.FIRST_STAGE || type === PageTableType.NESTED;
+  const hasSecond = type === PageTableType.SECOND_STAGE || type === PageTableType.NESTED;
   return {
-    kind,
-    level,
-    base: hex(base),
-    index,
-    entryAddress: hex(base + index * bytes),
-    words: Array.from(memory.readWords(base + index * bytes, wordsPerEntry)),
-    size,
-    entries,
+    levels,
+    first: hasFirst
+      ? { stage: 'first', root: Number(fields.FSPTPTR), levels: 4 + Number(fields.FSPM) }
+      : null,
+    second: hasSecond
+      ? { stage: 'second', root: Number(fields.SSPTPTR), levels: Number(fields.AW) + 2 }
+      : null,
+    did: Number(fields.DID),
+    pasid: hasFirst ? pasid : null,
   };
 }
 
-const isLeaf = ([lo]: readonly number[], level: number): boolean =>
-  (lo & (READ | WRITE)) !== 0 && (level === 1 || (lo & PAGE_SIZE) !== 0);
-
-/** What an entry leads to, in words. */
-function usedBy(
-  machine: Machine,
-  device: Device,
-  words: readonly number[],
-  level: number,
-  iova: number,
-): string {
-  const [lo, hi] = words;
-  if ((lo & (READ | WRITE)) === 0) return 'not mapped';
-  if (!isLeaf(words, level)) return `from iova ${hex(iova, 8)}`;
-  if (device.guest !== null) return `guest ${device.guest.name} page ${hex(iova / 4096)}`;
-  return machine.map.nameAt(join(hi & 0xf_ffff, lo & ~(leafBytes(level) - 1) & ~0xfff));
+function cachedOf({ unit }: Machine, { did, pasid }: Way): Cached {
+  const entries = unit.translator.iotlb.entries();
+  return new Set(
+    entries.filter((entry) => entry.did === did && entry.pasid === pasid).map(({ iova }) => iova),
+  );
 }
 
 function functionName(machine: Machine, sourceId: number): string {
@@ -188,12 +229,28 @@ function whyItEnds(
   fault: number,
 ): string | null {
   const last = levels[levels.length - 1];
+  const { name } = device.model;
   if (!machine.kernel.policy.translation) return 'the IOMMU is off: there are no tables';
-  if (last.kind === 'context table') {
-    return contextEntry.decode(last.words).P === 0n
-      ? `${device.model.name} has no domain: its context entry is not present`
-      : 'pass-through: the context entry is the last thing the unit looks at';
+  switch (last.kind) {
+    case 'context table':
+      return contextEntry.decode(last.words).P === 0n
+        ? `${name} has no domain: its context entry is not present`
+        : 'pass-through: the context entry is the last thing the unit looks at';
+    case 'PASID directory':
+      return `${name} never had a domain: its PASID directory is empty`;
+    case 'PASID table': {
+      const { P, PGTT } = pasidTableEntry.decode(last.words);
+      if (P === 0n) return `${name} has no domain: its PASID table entry is not present`;
+      if (Number(PGTT) === PageTableType.PASS_THROUGH)
+        return 'pass-through: the PASID table entry is the last thing the unit looks at';
+      return `the ${last.kind} leads no further`;
+    }
+    case 'first-stage table':
+    case 'page table': {
+      const stage = last.kind === 'page table' ? 'second' : 'first';
+      return fault === 0 || isLeaf(stage, last.words, last.level) ? null : faultReason(fault).meaning;
+    }
+    default:
+      return `the ${last.kind} leads no further`;
   }
-  if (last.kind !== 'page table') return `the ${last.kind} leads no further`;
-  return fault === 0 || isLeaf(last.words, last.level) ? null : faultReason(fault).meaning;
 }

@@ -3,10 +3,15 @@
 import type { TableLevel } from '../simulation/snapshot.ts';
 import { wordsToBig } from '../vtd/bits.ts';
 import { contextEntry } from '../vtd/context-entry.ts';
+import { firstStageEntryLayout } from '../vtd/first-stage-entry.ts';
 import { type Field, fieldValue, type Layout } from '../vtd/layout.ts';
 import { pagingEntryLayout } from '../vtd/paging-entry.ts';
+import { pasidDirectoryEntry } from '../vtd/pasid-directory-entry.ts';
+import { pasidTableEntry } from '../vtd/pasid-table-entry.ts';
 import { rootTableAddress } from '../vtd/registers.ts';
 import { rootEntry } from '../vtd/root-entry.ts';
+import { scalableContextEntry } from '../vtd/scalable-context-entry.ts';
+import { scalableRootEntry } from '../vtd/scalable-root-entry.ts';
 import { frame, hexText, iova } from './format.ts';
 
 export type ShownField = {
@@ -24,10 +29,26 @@ export type ShownField = {
 
 /** The layout of an entry in a table. */
 export function layoutOf(kind: TableLevel['kind'], level: number, words: readonly number[]): Layout {
-  if (kind === 'RTADDR') return rootTableAddress;
-  if (kind === 'root table') return rootEntry;
-  if (kind === 'context table') return contextEntry;
-  return pagingEntryLayout(level, words[0] ?? 0);
+  switch (kind) {
+    case 'RTADDR':
+      return rootTableAddress;
+    case 'root table':
+      return rootEntry;
+    case 'context table':
+      return contextEntry;
+    case 'scalable root table':
+      return scalableRootEntry;
+    case 'scalable context table':
+      return scalableContextEntry;
+    case 'PASID directory':
+      return pasidDirectoryEntry;
+    case 'PASID table':
+      return pasidTableEntry;
+    case 'first-stage table':
+      return firstStageEntryLayout(level, words[0] ?? 0);
+    case 'page table':
+      return pagingEntryLayout(level, words[0] ?? 0);
+  }
 }
 
 /** All fields, most significant first, with what lies between them as reserved. */

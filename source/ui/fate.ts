@@ -20,6 +20,7 @@ const domainWords: Readonly<Record<DomainType, string>> = {
   DMA: 'strict',
   'DMA-FQ': 'lazy',
   unmanaged: 'guest',
+  nested: 'nested',
   blocked: 'blocked',
   none: 'none',
 };
@@ -29,6 +30,7 @@ export const domainWord = (domain: DomainType): string => domainWords[domain];
 
 export function domainText(device: DeviceState): string {
   if (device.emulated) return 'emulated';
+  if (device.virtualIommu !== null) return device.virtualIommu;
   if (device.lane === 'guest') return device.pageBytes === null ? 'guest' : bytes(device.pageBytes);
   return domainWord(device.attachedDomain);
 }

@@ -148,7 +148,7 @@ export class FirstStageWalker extends Walker {
       let entryHi = tableHi;
       let entryAt = tableLo + 8 * levelIndex(level, hi, lo);
       if (isNested) {
-        const fault = this.reachTable(mine, entryHi, entryAt, level === top);
+        const fault = this.reachTable(mine, entryHi, entryAt, level, level === top);
         if (fault !== 0) return fault;
         const offset = (1 << (12 + 9 * (this.leafLevel - 1))) - 1;
         entryHi = this.leafHi;
@@ -199,7 +199,10 @@ export class FirstStageWalker extends Walker {
   }
 
   /** Translate the guest-physical address of a first-stage entry; the `leaf…` fields say where it lies. */
-  private reachTable(mine: Counts, hi: number, lo: number, isRoot: boolean): number {
+  private reachTable(mine: Counts, hi: number, lo: number, level: number, isRoot: boolean): number {
+    this.guestLevel = level;
+    this.guestHi = hi;
+    this.guestLo = lo;
     if (this.isBeyondSecondStage(hi)) {
       if (this.steps !== null)
         this.note(
@@ -236,6 +239,9 @@ export class FirstStageWalker extends Walker {
   ): number {
     const pageOffset = (1 << (12 + 9 * (level - 1))) - 1;
     const guestLo = (frameLo & ~pageOffset) | (lo & pageOffset);
+    this.guestLevel = 0;
+    this.guestHi = guestHi;
+    this.guestLo = guestLo;
     if (
       this.uncertain.nestedInterruptRange &&
       guestHi === 0 &&

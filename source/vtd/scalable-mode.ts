@@ -113,6 +113,7 @@ export class ScalableMode extends FirstStageWalker {
       type === PageTableType.SECOND_STAGE
         ? this.walkAlone(mine, hi, lo, needed)
         : this.walkFirstStage(mine, hi, lo, access, isSupervisor, type === PageTableType.NESTED, space);
+    this.guestLevel = -1;
     if (walkFault !== 0) return this.refuse(mine, sourceId, hi, lo, access, walkFault);
     return Outcome.WALKED;
   }

@@ -46,4 +46,9 @@ export type Step = {
   readonly reads: number;
   /** The rule applied, by clause of the specification. */
   readonly clause: string;
+  /**
+   * In a nested walk, the guest-physical address that this step is about, and the level of the first-stage entry that
+   * lies there; level 0: the page. Null in every other step.
+   */
+  readonly guest: { readonly level: number; readonly address: number } | null;
 };

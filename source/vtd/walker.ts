@@ -179,6 +179,11 @@ export class Walker {
   protected pasid = -1;
   protected privileged = false;
 
+  /** In a nested walk, what of the guest is being translated: see Step.guest. -1 outside of one. */
+  protected guestLevel = -1;
+  protected guestHi = 0;
+  protected guestLo = 0;
+
   /** The leaf a second-stage walk ended at: its level, its frame, the permissions of the path to it. */
   protected leafLevel = 0;
   protected leafHi = 0;
@@ -480,6 +485,8 @@ export class Walker {
       fault,
       reads: this.reads,
       clause,
+      guest:
+        this.guestLevel < 0 ? null : { level: this.guestLevel, address: join(this.guestHi, this.guestLo) },
     });
   }
 

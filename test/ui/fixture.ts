@@ -58,6 +58,8 @@ function device(
     lane,
     did: null,
     pageBytes: null,
+    translationType: null,
+    virtualIommu: null,
     emulated: false,
     untrusted: false,
     counts: { ...noCounts, ...scaled },
@@ -264,6 +266,7 @@ const step = (
   fault: 0,
   reads,
   clause: 'chapter 6.2',
+  guest: null,
   ...more,
 });
 
@@ -381,6 +384,7 @@ const level = (
   kind,
   level: paging,
   base,
+  guest: null,
   index,
   entryAddress:
     base === null ? null : `0x${(Number(base) + index * (kind === 'page table' ? 8 : 16)).toString(16)}`,
@@ -430,6 +434,8 @@ export const tablePath: TablePath = {
   output: '0x8a204a40',
   fault: 0,
   ends: null,
+  isNested: false,
+  below: null,
 };
 
 const sum = (key: keyof DeviceState['rates']) => devices.reduce((total, { rates }) => total + rates[key], 0);

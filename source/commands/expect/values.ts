@@ -245,7 +245,10 @@ function reachablePages(simulation: Simulation, device: Device): number {
   const { attached } = machine.kernel.device(device.model.sourceId);
   if (!machine.kernel.policy.translation || attached?.type === 'identity') return MEMORY_BYTES / PAGE;
   if (attached === null) return 0;
-  const mapped = attached.table.leaves.reduce(
+  // What a guest maps of its memory bounds what lies below.
+  const table =
+    device.virtualIommu?.table ?? (attached.type === 'nested' ? attached.parent.table : attached.table);
+  const mapped = table.leaves.reduce(
     (sum, count, level) => sum + (level === 0 ? 0 : (count * leafBytes(level)) / PAGE),
     0,
   );

@@ -112,6 +112,8 @@ export class DeviceFold {
       lane,
       did: known ? this.did : null,
       pageBytes: known && lane !== 'passthrough' ? this.pageBytes : null,
+      translationType: null,
+      virtualIommu: null,
       emulated: false,
       untrusted: false,
       counts: deviceCounts(this.tally),

@@ -94,9 +94,16 @@ function crumb(level: TableLevel, bdf: string): string {
     case 'RTADDR':
       return 'RTADDR';
     case 'root table':
+    case 'scalable root table':
       return `bus ${level.index.toString(16).padStart(2, '0')}`;
     case 'context table':
+    case 'scalable context table':
       return bdf;
+    case 'PASID directory':
+      return `directory ${level.index}`;
+    case 'PASID table':
+      return `PASID ${level.index}`;
+    case 'first-stage table':
     case 'page table':
       return `${levelName(level.level)} ${level.index}`;
   }
