@@ -2,6 +2,7 @@
 import { CommanderError } from 'commander';
 import { printableLines, shellText } from '../commands/printable.ts';
 import { MalformedCase } from '../conformance/index.ts';
+import { BadPerfEvent } from '../linux/perf-event.ts';
 import { QemuError } from '../oracle/program.ts';
 import { DecodeError } from '../output/decode.ts';
 import { BadSetting } from '../parameters/registry.ts';
@@ -25,6 +26,7 @@ const inputErrors = [
   BadResults,
   BadShard,
   PointFailed,
+  BadPerfEvent,
 ];
 
 /** Print what went wrong. Returns the exit code. */

@@ -1,9 +1,14 @@
 /** `dmascope run`: a machine without a screen. */
 import { Option, type Command as Program } from 'commander';
+import { BadPerfEvent, readPerfEvent } from '../linux/perf-event.ts';
 import { csvHeader, csvRows } from '../output/csv.ts';
 import type { Report } from '../output/report.ts';
 import { runHeadless } from '../output/run.ts';
+import { valuesWith } from '../parameters/registry.ts';
+import { unitOf } from '../parameters/unit.ts';
 import { textReport } from '../ui/report.tsx';
+import { presets } from '../vtd/capabilities.ts';
+import { PERFORMANCE_COUNTERS } from '../vtd/performance-monitor.ts';
 import { EXPECTATION_FAILED } from './exit-codes.ts';
 import { type MachineFlags, machineOptions, withMachineOptions } from './machine-options.ts';
 import { duration, format } from './options.ts';
@@ -11,6 +16,7 @@ import { duration, format } from './options.ts';
 type RunFlags = MachineFlags & {
   readonly time: number;
   readonly every?: number;
+  readonly perf?: readonly string[];
   readonly format: 'text' | 'json' | 'ndjson' | 'csv';
 };
 
@@ -23,6 +29,12 @@ export function addRun(program: Program): void {
         .default(10e6, '10ms'),
     )
     .addOption(new Option('--every <duration>', 'report along the way, too').argParser(duration))
+    .addOption(
+      new Option(
+        '--perf <event>',
+        'count an event on a unit that can, such as iotlb_lookup,filter_domain=3; docs/counters.md lists all',
+      ).argParser((text: string, before: readonly string[] = []) => [...before, text]),
+    )
     .addOption(format('text', 'json', 'ndjson', 'csv').default('text'))
     .action(run);
 }
@@ -37,9 +49,16 @@ export function run(flags: RunFlags): void {
   };
   if (flags.format === 'csv') write(csvHeader());
   const streams = flags.format === 'ndjson' || flags.format === 'csv';
+  const machine = machineOptions(flags);
+  const perf = (flags.perf ?? []).map((text) =>
+    readPerfEvent(text, unitOf(presets[flags.unit], valuesWith(flags.set))),
+  );
+  if (perf.length > PERFORMANCE_COUNTERS) {
+    throw new BadPerfEvent(`the unit has ${PERFORMANCE_COUNTERS} counters; got ${perf.length} events`);
+  }
   const { refusals, failures } = runHeadless(
     {
-      machine: machineOptions(flags),
+      machine: { ...machine, perf },
       timeNs: flags.time,
       commands: flags.exec,
       everyNs: flags.every ?? (streams ? Math.max(1, flags.time / 10) : null),

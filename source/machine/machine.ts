@@ -4,6 +4,8 @@
  */
 import type { Clock } from '../linux/clock.ts';
 import { Kernel } from '../linux/kernel.ts';
+import type { PerfEvent } from '../linux/perf-event.ts';
+import { PerformanceMonitoring } from '../linux/performance-monitoring.ts';
 import type { KernelBuild } from '../linux/policy.ts';
 import { KernelRefusal } from '../linux/refusal.ts';
 import { cachesOf } from '../parameters/chip.ts';
@@ -41,6 +43,8 @@ export type MachineOptions = {
   readonly unit?: UnitDescription;
   /** Parameters that are not to have their default. */
   readonly parameters?: Overrides;
+  /** Events to count from boot on, on a unit with performance monitoring; no more than it has counters. */
+  readonly perf?: readonly PerfEvent[];
 };
 
 export class Machine {
@@ -51,6 +55,8 @@ export class Machine {
   readonly unit: Iommu;
   readonly kernel: Kernel;
   readonly dma: DmaPath;
+  /** The counts of the events asked for. */
+  readonly perf: readonly { readonly text: string; read(): number }[];
   readonly devices: readonly Device[];
   private readonly clock: Clock;
   private readonly contiguous = new ContiguousZone();
@@ -86,6 +92,7 @@ export class Machine {
     this.dma = new DmaPath(this.memory, this.unit, this.map, values, (device, owner) =>
       this.mayWrite(device, owner),
     );
+    this.perf = openEvents(this.unit, options.perf ?? []);
     for (const guest of guestModels) {
       const owner = this.map.addOwner(`guest ${guest.name} RAM`);
       this.map.give(guest.base, guest.bytes, owner);
@@ -308,4 +315,13 @@ export class Machine {
       if (done !== true) this.wake(device, run, value ?? 0);
     });
   }
+}
+
+function openEvents(unit: Iommu, events: readonly PerfEvent[]): Machine['perf'] {
+  const driver = PerformanceMonitoring.find(unit);
+  return events.map(({ text, name, filters }) => {
+    const counter = driver?.open(name, filters) ?? null;
+    if (driver === null || counter === null) throw new RangeError(`no counter is left for ${text}`);
+    return { text, read: () => driver.read(counter) };
+  });
 }

@@ -20,6 +20,7 @@ export function report({ simulation, bootOptions }: Session) {
       ...namedCounts(unit.translator.counts),
       invalidations: { ...unit.invalidator.counts },
     },
+    perf: machine.perf.map((event) => ({ event: event.text, count: event.read() })),
     devices: machine.devices.map((device, index) => {
       // What a machine-readable report leaves out: words for people, and what follows from the domain.
       const { description: _, lane: __, ...identity } = deviceIdentity(simulation, device);

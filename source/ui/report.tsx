@@ -24,6 +24,9 @@ function ReportText({ report }: { readonly report: Report }) {
       <Table data={report.devices.map(deviceRow)} columns={deviceColumns} />
       <Text> </Text>
       <Text>{`memory reads for walks  ${counters.iommu_mrds}`}</Text>
+      {report.perf.map(({ event, count }) => (
+        <Text key={event}>{`${event}  ${count}`}</Text>
+      ))}
       <Text>{`invalidations           ${invalidations(counters.invalidations)}`}</Text>
       <Text>{`corrupted pages         ${memory.corruptedPages}`}</Text>
       <Text>{`faults                  ${counters.faults}`}</Text>

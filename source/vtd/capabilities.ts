@@ -67,6 +67,7 @@ export type Capabilities = Conditions & {
   readonly ridPasid: boolean;
   /** Whether CCMD and IOTLB_REG carry out invalidations; from version 6 on only the queue does. */
   readonly registerInvalidation: boolean;
+  readonly performanceMonitoring: boolean;
 };
 
 export type UnitDescription = {
@@ -103,6 +104,7 @@ const server: UnitDescription = {
       FS1GP: 1,
       PI: 1,
       FS5LP: 1,
+      ECMDS: 1,
       ESIRTPS: 1,
       ESRTPS: 1,
     }),
@@ -131,6 +133,7 @@ const server: UnitDescription = {
       FSTS: 1,
       SMPWCS: 1,
       RPS: 1,
+      PMS: 1,
       ADMS: 1,
     }),
   ),
@@ -231,6 +234,7 @@ export function capabilities(description: UnitDescription): Capabilities {
     executeRequests: e.ERS === 1,
     pasidWidth: e.PSS + 1,
     ridPasid: e.RPS === 1,
+    performanceMonitoring: e.PMS === 1,
     registerInvalidation: version >>> 4 < QUEUE_ONLY_VERSION,
     DT: e.DT === 1,
     DIT: e.DIT === 1,

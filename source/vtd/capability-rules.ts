@@ -17,7 +17,7 @@ export type Claims = {
   readonly hostAddressWidth: number;
 };
 
-/** Bytes of a unit's registers, where the ACPI DMAR table does not say more. */
+/** Bytes of a unit's fixed registers. A unit with counters has more behind them, see performance-monitor.ts. */
 export const WINDOW_BYTES = 4096;
 
 /** Registers whose place is fixed, in bytes: first and first after. */

@@ -10,6 +10,8 @@ import { InvalidationQueue } from './invalidation-queue.ts';
 import { Invalidator } from './invalidator.ts';
 import type { PhysicalMemory } from './memory.ts';
 import { WRITE } from './paging-entry.ts';
+import { PerformanceMonitor } from './performance-monitor.ts';
+import { PerformanceOffset } from './performance-registers.ts';
 import { isProtectedMemoryRegister } from './protected-memory.ts';
 import {
   contextCommand,
@@ -53,6 +55,17 @@ const WRITABLE: Readonly<Record<number, number>> = {
   [Offset.IRTA + 4]: -1,
 };
 
+/** Where the interrupt of performance monitoring goes: kept as that of a fault event is. */
+const MESSAGE_BITS: Readonly<Record<number, number>> = {
+  [PerformanceOffset.INTRDATA]: -1,
+  [PerformanceOffset.INTRADDR]: ~3,
+  [PerformanceOffset.INTRUADDR]: -1,
+};
+
+const isMonitorRegister = (offset: number): boolean =>
+  offset >= PerformanceOffset.CAP &&
+  (offset < PerformanceOffset.INTRCTL || offset > PerformanceOffset.INTRUADDR);
+
 export type IommuOptions = {
   readonly caches?: CacheShape;
   readonly uncertain?: Partial<Uncertain>;
@@ -72,6 +85,8 @@ export class Iommu {
   readonly invalidator: Invalidator;
   readonly faultLog: FaultLog;
   readonly queue: InvalidationQueue;
+  /** Of a unit with ECAP.PMS. */
+  readonly monitor: PerformanceMonitor | null;
   private readonly registers = new Int32Array(WINDOW_WORDS);
   private readonly sendInterrupt: SendInterrupt;
   /** The persistent and status bits of GSTS. */
@@ -104,6 +119,15 @@ export class Iommu {
       queueError: () => this.raiseFaultEvent(),
       isScalable: () => this.translator.isScalable,
     });
+    this.monitor = this.capabilities.performanceMonitoring
+      ? new PerformanceMonitor(this.translator.counts, {
+          watch: (on) => {
+            this.translator.monitor = on ? this.monitor : null;
+          },
+          overflow: () => this.raiseEvent(PerformanceOffset.INTRCTL),
+        })
+      : null;
+    if (this.monitor !== null) this.set(PerformanceOffset.INTRCTL, MASKED);
     this.set(Offset.VER, description.version);
     this.set(Offset.CAP, ...bigToWords(description.cap, 2));
     this.set(Offset.ECAP, ...bigToWords(description.ecap, 2));
@@ -138,6 +162,7 @@ export class Iommu {
     if (offset === invalidateOffset || offset === invalidateOffset + 4) return 0;
     const record = offset - faultOffset;
     if (record >= 0 && record < 16 * faultRecords) return this.faultLog.words[record >>> 2];
+    if (this.monitor !== null && isMonitorRegister(offset)) return this.monitor.read(offset);
     return this.registers[offset >>> 2] ?? 0;
   }
 
@@ -183,6 +208,12 @@ export class Iommu {
     }
     if (offset === invalidateOffset || offset === invalidateOffset + 4) return this.set(offset, value);
     if (offset === invalidateOffset + 12) return this.iotlbCommand(value);
+    if (this.monitor !== null && offset >= PerformanceOffset.CAP) {
+      if (offset === PerformanceOffset.INTRCTL) this.eventControl(offset, value);
+      else if (isMonitorRegister(offset)) this.monitor.write(offset, value);
+      else this.set(offset, value & (MESSAGE_BITS[offset] ?? 0));
+      return;
+    }
     const writable = WRITABLE[offset];
     if (writable !== undefined) this.set(offset, value & writable);
   }

@@ -69,6 +69,8 @@ export class ScalableMode extends FirstStageWalker {
     const { entry } = this;
     this.did = (entry[DID.word] >>> DID.shift) & DID.mask;
     const type = (entry[0] >>> PGTT.shift) & PGTT.mask;
+    this.usedTables = 1 << type;
+    this.lastPasid = this.usedPasid();
     if (type === PageTableType.PASS_THROUGH) return this.passThrough(mine, sourceId, hi, lo, access);
 
     let space = SECOND_STAGE;

@@ -13,6 +13,7 @@ import { Counter, type Counts } from './counters.ts';
 import { Fault } from './fault-reason.ts';
 import { InterruptRemapper } from './interrupt-remapper.ts';
 import { READ, WRITE } from './paging-entry.ts';
+import { AddressType, PageTables } from './performance-registers.ts';
 import { rootEntry } from './root-entry.ts';
 import { SECOND_STAGE } from './space.ts';
 import type { Verdict } from './step.ts';
@@ -53,6 +54,8 @@ export class Translator extends InterruptRemapper {
    * @returns one of Outcome; `outHi` and `outLo`, or `fault`, hold the rest
    */
   translate(sourceId: number, hi: number, lo: number, access: number): number {
+    if (this.monitor !== null)
+      return this.monitored(sourceId, () => this.translate(sourceId, hi, lo, access));
     const mine = this.requesters[sourceId];
     this.reads = 0;
     this.fault = 0;
@@ -76,6 +79,7 @@ export class Translator extends InterruptRemapper {
     const type = (this.context[0] >>> TT.shift) & TT.mask;
     const aw = this.context[AW.word] & AW.mask;
     this.did = (this.context[DID.word] >>> DID.shift) & DID.mask;
+    this.usedTables = PageTables.LEGACY;
     const width = Math.min(this.capabilities.guestAddressWidth, 30 + 9 * aw);
     const limit =
       type === TranslationType.PASS_THROUGH ? Math.min(width, this.capabilities.hostAddressWidth) : width;
@@ -132,6 +136,10 @@ export class Translator extends InterruptRemapper {
     pasid: number,
     privileged: boolean,
   ): number {
+    if (this.monitor !== null)
+      return this.monitored(sourceId, () =>
+        this.translateWithPasid(sourceId, hi, lo, access, pasid, privileged),
+      );
     this.pasid = pasid;
     this.privileged = privileged;
     const outcome = this.decideWithPasid(this.requesters[sourceId], sourceId, hi, lo, access);
@@ -148,6 +156,25 @@ export class Translator extends InterruptRemapper {
     this.outHi = hi;
     this.outLo = lo;
     return this.gated(mine, sourceId, hi, lo, access);
+  }
+
+  /** A request while counters of performance monitoring are enabled. */
+  private monitored(sourceId: number, decide: () => number): number {
+    const { monitor } = this;
+    this.monitor = null;
+    monitor?.begin();
+    this.usedTables = 0;
+    this.lastPasid = -1;
+    const outcome = decide();
+    monitor?.end({
+      sourceId,
+      did: this.did,
+      pasid: this.lastPasid,
+      addressType: AddressType.UNTRANSLATED,
+      tables: this.usedTables,
+    });
+    this.monitor = monitor;
+    return outcome;
   }
 
   /** Any request: off or on, in any table mode, and then past the protected memory regions. */

@@ -17,6 +17,7 @@ import type { PhysicalMemory } from './memory.ts';
 import { PagingCache, type PagingCacheShape } from './paging-cache.ts';
 import { PAGE_SIZE, pageEntry, pagingEntryLayout, READ, WRITE } from './paging-entry.ts';
 import { PasidCache, type PasidCacheShape } from './pasid-cache.ts';
+import type { PerformanceMonitor } from './performance-monitor.ts';
 import { ProtectedMemory } from './protected-memory.ts';
 import { SECOND_STAGE } from './space.ts';
 import type { Stage, Step, Verdict } from './step.ts';
@@ -157,6 +158,12 @@ export class Walker {
   did = -1;
   /** Whether the fault of the last request was stored in a fault recording register. */
   recorded = false;
+
+  /** Who counts requests of some kinds, while anybody does. */
+  monitor: PerformanceMonitor | null = null;
+  /** For the filters of the monitor: the PASID that the last request used, or -1, and a bit of PageTables, or 0. */
+  protected lastPasid = -1;
+  protected usedTables = 0;
 
   /** Where to note steps, or null. */
   steps: Step[] | null = null;

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseCommands } from '../../source/commands/parse.ts';
+import { readPerfEvent } from '../../source/linux/perf-event.ts';
 import { csvHeader, csvRows } from '../../source/output/csv.ts';
 import type { Report } from '../../source/output/report.ts';
 import { runHeadless } from '../../source/output/run.ts';
+import { presets } from '../../source/vtd/capabilities.ts';
 import { LAZY, PASSTHROUGH, STRICT } from '../support/session.ts';
 
 function run(boot: string, exec: string, timeNs: number, everyNs: number | null = null) {
@@ -89,6 +91,7 @@ const shape = {
       wait: number,
     },
   },
+  perf: [],
   devices: Array.from({ length: 6 }, () => deviceShape),
   faults: expect.any(Array),
   dmesg: expect.arrayContaining([expect.stringMatching(/^\[ *\d+\.\d{6}\] /)]),
@@ -239,4 +242,54 @@ describe('the page about the report', () => {
     for (const column of csvHeader().trim().split(','))
       expect(page.split('## CSV')[1]).toContain(`\`${column}\``);
   });
+});
+
+test('events of performance monitoring are counted from boot, whole and in parts', () => {
+  const machine = (words: string[]) => ({
+    boot: LAZY,
+    seed: 42,
+    unit: presets.server,
+    perf: words.map((text) => readPerfEvent(text, presets.server)),
+  });
+  const reports: Report[] = [];
+  const words = [
+    'iotlb_lookup',
+    'iotlb_lookup,filter_requester_id=03:00.0',
+    'dmar0/iommu_requests,filter_domain=0xffff/',
+  ];
+  runHeadless({ machine: machine(words), timeNs: 1e6, commands: [], everyNs: null }, (one) =>
+    reports.push(one),
+  );
+  const [{ perf, counters, devices }] = reports;
+
+  expect(perf.map(({ event }) => event)).toEqual(words);
+  expect(perf.map(({ count }) => count)).toEqual([
+    counters.iotlb_lookup,
+    devices.find(({ name }) => name === 'nic0')?.iotlb_lookup,
+    0,
+  ]);
+  expect(counters.iotlb_lookup).toBeGreaterThan(0);
+});
+
+test.each([
+  ['iotlb_lookups', presets.server, 'no event "iotlb_lookups". Did you mean iotlb_lookup?'],
+  [
+    'iotlb_lookup',
+    presets.skylake,
+    'unit skylake has no performance counters (ECAP.PMS is 0); --unit server has',
+  ],
+  ['iommu_clocks', presets.server, 'unit server does not advertise iommu_clocks'],
+  ['iotlb_hit,filter_domian=1', presets.server, 'no filter "filter_domian". Did you mean filter_domain?'],
+  [
+    'iotlb_hit,filter_domain=65536',
+    presets.server,
+    'filter_domain: expected a number from 0 to 0xffff; got "65536"',
+  ],
+  [
+    'iotlb_hit,filter_pasid',
+    presets.server,
+    'filter_pasid: expected a number from 0 to 0xfffff; got nothing',
+  ],
+])('the event %s is refused', (text, unit, message) => {
+  expect(() => readPerfEvent(text, unit)).toThrow(message);
 });
