@@ -15,6 +15,8 @@ const unreachable: Readonly<Record<number, string>> = {
 /** Reasons whose recording FPD does not stop: where none could be read, or none holds. Chapter 7.1.3; QEMU. */
 const unqualified = [
   ...[Fault.ROOT_NOT_PRESENT, Fault.ROOT_READ_ERROR, Fault.ROOT_RESERVED, Fault.CONTEXT_READ_ERROR],
+  // Of interrupt requests: before an interrupt-remapping table entry is read.
+  ...[0x20, 0x21, 0x23, 0x25],
   ...[Fault.BAD_TABLE_MODE, Fault.PASID_IN_LEGACY, 0x32],
   ...[Fault.SM_ROOT_READ_ERROR, Fault.SM_ROOT_NOT_PRESENT, Fault.SM_ROOT_RESERVED],
   ...[Fault.SM_CONTEXT_READ_ERROR, Fault.DIRECTORY_READ_ERROR, Fault.PASID_READ_ERROR],

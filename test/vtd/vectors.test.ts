@@ -130,7 +130,10 @@ function runUnderFpd(setup: Setup, steps: Step[]): void {
     // A read in the interrupt range is refused before a context entry is looked at.
     const isEarly =
       (BigInt(step.at) & ~0xf_ffffn) === 0xfee0_0000n && (step.fault === 6 || step.fault === 0x86);
-    const isHidden = isQualified(step.fault) && !isEarly && !(isReserved && step.fault === 0xb);
+    // Interrupt requests obey the FPD of their own table entry.
+    const isInterrupt = step.fault >= 0x20 && step.fault < 0x30;
+    const isHidden =
+      isQualified(step.fault) && !isEarly && !isInterrupt && !(isReserved && step.fault === 0xb);
     return isHidden ? { ...step, record: null } : step;
   });
   run(setup, expected, false, true);
