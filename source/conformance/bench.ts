@@ -1,7 +1,7 @@
 /** The simulated unit with its memory and its devices, on which operations are carried out. */
 import { Iommu } from '../vtd/iommu.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
-import type { CacheShape } from '../vtd/translator.ts';
+import type { CacheShape, Uncertain } from '../vtd/translator.ts';
 import { MEMORY_BYTES, type UnitWords } from './case-file.ts';
 import { DmaEngine } from './dma-engine.ts';
 import type { Operation } from './operation.ts';
@@ -18,6 +18,13 @@ const caches: CacheShape = {
   contextCacheEntries: 16,
   pasidCache: { sets: 1, ways: 16 },
   interruptCacheEntries: 1,
+};
+
+const uncertain: Partial<Uncertain> = {
+  // A unit with caching mode may keep what is not present; a case says what it must answer.
+  cachesNotPresent: false,
+  flagsNeedCoherence: false,
+  scalableRegisterCommands: true,
 };
 
 const PAGE_BYTES = 0x1000;
@@ -37,8 +44,7 @@ export class Bench {
     for (let page = 0; page < MEMORY_BYTES; page += PAGE_BYTES) memory.clearPage(page);
     this.unit = new Iommu(this.memory, unitDescription(words), () => {}, {
       caches,
-      // A unit with caching mode may keep what is not present; a case says what it must answer.
-      uncertain: { cachesNotPresent: false },
+      uncertain,
     });
     this.engine = new DmaEngine(this.memory, this.unit);
   }

@@ -36,10 +36,18 @@ export function judge(
       requests: seen[at],
       earlier: seen.slice(0, at).flat(),
     };
-    const known = table.find(({ explains }) => explains(situation));
+    const told = fields.map((field) => {
+      return table.find(({ apart, explains }) => !apart && explains({ ...situation, fields: [field] }));
+    });
+    const names = told.flatMap((known) => known?.name ?? []);
+    if (names.length === fields.length) {
+      departures.push(...[...new Set(names)].map((name) => ({ at, name })));
+      continue;
+    }
+    const known = table.find(({ apart, explains }) => apart && explains(situation));
     if (known === undefined) return { departures, difference: { at, fields } };
     departures.push({ at, name: known.name });
-    if (known.apart) break;
+    break;
   }
   return { departures, difference: null };
 }

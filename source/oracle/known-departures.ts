@@ -6,10 +6,12 @@
 import type { Departure } from './departures/departure.ts';
 import { queueDepartures } from './departures/queue.ts';
 import { registerDepartures } from './departures/registers.ts';
+import { scalableDepartures } from './departures/scalable.ts';
 import { translationDepartures } from './departures/translation.ts';
 
 export const knownDepartures: readonly Departure[] = [
   ...translationDepartures,
+  ...scalableDepartures,
   ...queueDepartures,
   ...registerDepartures,
 ];

@@ -14,7 +14,7 @@ export type Situation = {
   readonly at: number;
   readonly ours: StepResult;
   readonly theirs: StepResult;
-  /** In which fields the answers differ. */
+  /** In which fields the answers differ; one of them, for a departure that only tells the same state differently. */
   readonly fields: readonly FieldDifference[];
   /** How the simulated unit decided the requests of this step, and those before it in the case. */
   readonly requests: readonly Request[];
@@ -30,10 +30,11 @@ export const faultOf = ({ steps }: Request): number => steps.at(-1)?.fault ?? 0;
 /** The step that told where a request leads: the leaf, or the cached translation. */
 export const leafOf = ({ steps }: Request): WalkStep | undefined =>
   steps.findLast(
-    ({ stage, verdict }) => stage === 'paging entry' || (stage === 'IOTLB' && verdict === 'hit'),
+    ({ stage, verdict }) =>
+      stage === 'paging entry' || stage === 'first-stage entry' || (stage === 'IOTLB' && verdict === 'hit'),
   );
 
-/** What a queue holds at a byte offset, as far as posted by this step: low and high qword. */
+/** What a queue holds at a byte offset, as far as posted by this step: its qwords, two or four. */
 export function descriptorAt({ entry, at }: Situation, offset: string): readonly bigint[] {
   const slots = new Map<number, readonly bigint[]>();
   let tail = 0;
@@ -43,13 +44,14 @@ export function descriptorAt({ entry, at }: Situation, offset: string): readonly
     if (step.op === 'poke' && step.address >= QUEUE_ADDRESS) {
       slots.set(step.address - QUEUE_ADDRESS, [step.qwords[0], step.qwords[1] ?? 0n]);
     }
-    if (step.op !== 'qi') continue;
+    if (step.op !== 'qi' && step.op !== 'qi256') continue;
     // The first use sets the queue up.
     if (!isOn) tail = 0;
     isOn = true;
+    const bytes = step.op === 'qi' ? 16 : 32;
     for (const descriptor of [...step.descriptors, [0x25n, 0n]]) {
       slots.set(tail, descriptor);
-      tail = (tail + 16) % (16 * QUEUE_ENTRIES);
+      tail = (tail + bytes) % (bytes * QUEUE_ENTRIES);
     }
   }
   return slots.get(Number(offset)) ?? [0n, 0n];

@@ -309,7 +309,7 @@ export class FirstStageWalker extends Walker {
 
   /** Whether a flag that is still clear can be set: walks must snoop, and the second stage allow the write. */
   private flagFault(isNested: boolean): number {
-    if (!this.maySetFlags()) return Fault.FS_FLAGS_WITHOUT_SNOOP;
+    if (this.uncertain.flagsNeedCoherence && !this.maySetFlags()) return Fault.FS_FLAGS_WITHOUT_SNOOP;
     return isNested && (this.leafPermissions & WRITE) === 0 ? Fault.FS_TABLE_NO_WRITE : 0;
   }
 

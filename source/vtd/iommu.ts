@@ -384,7 +384,9 @@ export class Iommu {
 
   /** Whether CCMD and IOTLB_REG carry out commands: registers know nothing of PASIDs, and new units have them no more. */
   private takesCommands(): boolean {
-    return !this.queue.enabled && this.capabilities.registerInvalidation && !this.translator.isScalable;
+    const { isScalable, uncertain } = this.translator;
+    const isAbleHere = !isScalable || uncertain.scalableRegisterCommands;
+    return !this.queue.enabled && this.capabilities.registerInvalidation && isAbleHere;
   }
 
   private queueAddress(offset: number, value: number): void {

@@ -73,6 +73,12 @@ export const uncertainties = {
     meaning: 'setting A or D needs PWSNP of the PASID table entry, not ECAP.SMPWCS alone',
     source: 'our recollection of the specification',
   },
+  flagsNeedCoherence: {
+    default: true,
+    meaning:
+      'setting A or D of a first-stage entry is a fault (0x90) where walks do not snoop; otherwise it is done all the same',
+    source: 'our recollection of the specification; QEMU sets them without ECAP.SMPWCS',
+  },
   contextBits65Reserved: {
     default: true,
     meaning: 'bits 6:5 of a scalable context entry are reserved',
@@ -104,6 +110,11 @@ export const uncertainties = {
     meaning:
       'a PASID-selective PASID-cache invalidation drops an entry kept as not present whatever its domain, not as of domain 0',
     source: 'Linux relies on it: it names the domain that it has just put there',
+  },
+  scalableRegisterCommands: {
+    default: false,
+    meaning: 'CCMD and IOTLB_REG, which know no PASIDs, carry out commands in scalable mode too',
+    source: 'QEMU; by the specification the queue is to be used there',
   },
 } as const satisfies Record<string, Uncertainty>;
 

@@ -12,7 +12,7 @@ const count = Math.ceil(TOTAL / tests);
 /** Far more than a case takes on a busy machine, plus what shrinking may take. */
 const timeout = 60_000 + 50 * count;
 
-describe.each(Object.values(modes))('random cases about $about', ({ units, cases }) => {
+describe.each(Object.values(modes))('random cases about $about', ({ units, cases, scalable }) => {
   Object.entries(units).forEach(([name, unit], index) => {
     testWithQemu(
       `${count} are answered as QEMU does by a unit with ${name}`,
@@ -25,7 +25,7 @@ describe.each(Object.values(modes))('random cases about $about', ({ units, cases
         // What departs may be compared no further, so it must not be what most cases do.
         expect(same).toBeGreaterThan(count / 2);
       },
-      { timeout, firstStage: unit.firstStage },
+      { timeout, scalable },
     );
   });
 });

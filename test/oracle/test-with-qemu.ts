@@ -1,5 +1,5 @@
 import { test } from 'vitest';
-import { findQemu, QemuError, type QemuProgram } from '../../source/oracle/program.ts';
+import { findQemu, majorVersion, QemuError, type QemuProgram } from '../../source/oracle/program.ts';
 
 const isRequired = process.env.DMASCOPE_REQUIRE_QEMU === '1';
 
@@ -9,12 +9,17 @@ export const qemu: QemuProgram | QemuError = await findQemu().catch((error) => {
   throw error;
 });
 
-type Needs = { readonly firstStage?: boolean };
+/** Scalable mode is compared with that of QEMU 10, which is another than before. */
+const SCALABLE_SINCE = 10;
+
+type Needs = { readonly scalable?: boolean };
 
 /** Why a test cannot run here, or null if it can. */
-function obstacle({ firstStage = false }: Needs): string | null {
+function obstacle({ scalable = false }: Needs): string | null {
   if (qemu instanceof QemuError) return qemu.message;
-  if (firstStage && !qemu.firstStage) return `QEMU ${qemu.version} has no first-stage translation: 10.0 has`;
+  if (scalable && majorVersion(qemu) < SCALABLE_SINCE) {
+    return `QEMU ${qemu.version} is too old for scalable mode: 10.0 is not`;
+  }
   return null;
 }
 

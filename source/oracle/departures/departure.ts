@@ -5,7 +5,10 @@ export type Departure = {
   readonly name: string;
   /** What QEMU does, and what the specification says. */
   readonly why: string;
-  /** Whether the units are in different states from then on, rather than tell the same state differently. */
+  /**
+   * Whether the units are in different states from then on. Otherwise they only tell the same state differently, and
+   * each field of an answer is explained by itself.
+   */
   readonly apart: boolean;
   /** The first major version of QEMU that does as the specification says. */
   readonly mendedIn?: number;
@@ -19,7 +22,7 @@ export const status = (answer: Situation['ours']): bigint => ('fsts' in answer ?
 
 /** Whether a descriptor was posted before this step. */
 export const usesQueue = ({ entry, at }: Situation): boolean =>
-  entry.steps.slice(0, at).some(({ op }) => op === 'qi');
+  entry.steps.slice(0, at).some(({ op }) => op === 'qi' || op === 'qi256');
 
 /** Whether the step reads this register. */
 export const reads = ({ entry, at }: Situation, register: string): boolean => {

@@ -8,7 +8,7 @@ const MEMORY_END = 0x2000_0000n;
 
 /** Which of the two units stopped its queue in this step, while the other went on. */
 function stopped({ ours, theirs }: Situation): 'ours' | 'theirs' | null {
-  if (ours.op !== 'qi' || theirs.op !== 'qi') return null;
+  if (!('iqh' in ours) || !('iqh' in theirs)) return null;
   if (ours.iqh === theirs.iqh) return null;
   const [we, they] = [ours, theirs].map((answer) => (status(answer) & IQE) !== 0n);
   // Both may have stopped, each at another descriptor: the one that got less far met the reason.
@@ -20,7 +20,7 @@ function stopped({ ours, theirs }: Situation): 'ours' | 'theirs' | null {
 function culprit(situation: Situation, side: 'ours' | 'theirs'): readonly bigint[] | null {
   if (stopped(situation) !== side) return null;
   const answer = situation[side];
-  return answer.op === 'qi' ? descriptorAt(situation, answer.iqh) : null;
+  return 'iqh' in answer ? descriptorAt(situation, answer.iqh) : null;
 }
 
 /** Whether software cleared IQE in an earlier step, or in this one, while the queue of the simulated unit was stopped. */
@@ -44,7 +44,7 @@ export const queueDepartures: readonly Departure[] = [
       const { ours, theirs, entry, at } = situation;
       if (!clearedQueueError(situation)) return false;
       // From then on one queue stands still while the other goes on, which shows wherever queues show.
-      if (ours.op === 'qi' || ours.op === 'rdreg' || entry.steps[at].op === 'peek') return true;
+      if ('iqh' in ours || ours.op === 'rdreg' || entry.steps[at].op === 'peek') return true;
       return (status(ours) ^ status(theirs)) === IQE;
     },
   },
@@ -82,7 +82,16 @@ export const queueDepartures: readonly Departure[] = [
     apart: true,
     explains: (situation) => {
       const [lo] = culprit(situation, 'ours') ?? [0n];
-      return [3n, 6n, 7n].includes(lo & 0xfn);
+      return (situation.unit.scalableMode ? [3n] : [3n, 6n, 7n]).includes(lo & 0xfn);
+    },
+  },
+  {
+    name: 'PASID-cache descriptors',
+    why: 'QEMU has no PASID cache and looks at nothing in them; by the specification a reserved bit or granularity stops the queue (IQEI 4).',
+    apart: true,
+    explains: (situation) => {
+      const [lo] = culprit(situation, 'ours') ?? [0n];
+      return (lo & 0xfn) === 7n;
     },
   },
 ];

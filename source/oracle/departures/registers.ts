@@ -45,7 +45,7 @@ export const registerDepartures: readonly Departure[] = [
   },
   {
     name: 'compatibility-format interrupts',
-    why: 'QEMU 7.2 has no CFI.',
+    why: 'QEMU has no CFI.',
     apart: false,
     explains: (situation) => reads(situation, 'GSTS') && valueDifference(situation) === CFIS,
   },

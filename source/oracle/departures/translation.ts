@@ -42,13 +42,13 @@ const isAbleOfScalableMode = (unit: UnitWords): boolean => unit.scalableMode;
 export const translationDepartures: readonly Departure[] = [
   {
     name: 'permission of a cached translation',
-    why: 'QEMU drops a write to a page that it has cached as read-only, or the reverse, and records no fault; the specification has 5 or 6.',
+    why: 'QEMU drops a write to a page that it has cached as read-only, or the reverse, and records no fault; the specification has 5 or 6 (85 or 86).',
     apart: true,
     explains: (situation) =>
       isDma(situation) &&
       situation.requests.some((request, index) => {
         const before = [...situation.earlier, ...situation.requests.slice(0, index)];
-        return [0x5, 0x6].includes(faultOf(request)) && before.some(isCachedBy(request));
+        return [0x5, 0x6, 0x85, 0x86].includes(faultOf(request)) && before.some(isCachedBy(request));
       }),
   },
   {
@@ -71,22 +71,26 @@ export const translationDepartures: readonly Departure[] = [
   },
   {
     name: 'snoop bit on a unit able of scalable mode',
-    why: 'On such a unit QEMU ignores bit 11 of a page entry, although it has no snoop control; the specification has c.',
+    why: 'On such a unit QEMU ignores bit 11 of a page entry, although it has no snoop control; the specification has c (or 7a).',
     apart: true,
     explains: (situation) =>
       isDma(situation) &&
       isAbleOfScalableMode(situation.unit) &&
       situation.requests.some(
-        (request) => faultOf(request) === 0xc && ((leafOf(request)?.words[0] ?? 0) & SNOOP) !== 0,
+        (request) =>
+          [0xc, 0x7a].includes(faultOf(request)) && ((leafOf(request)?.words[0] ?? 0) & SNOOP) !== 0,
       ),
   },
   {
     name: 'pass-through beyond the width',
-    why: 'QEMU lets a pass-through device use any address; the specification refuses those above the width (4).',
+    why: 'QEMU lets a pass-through device use any address; the specification refuses those above the width (4 or 83).',
     apart: true,
     explains: (situation) =>
       isDma(situation) &&
-      situation.requests.some((request) => faultOf(request) === 0x4 && typeOf(request) === PASS_THROUGH),
+      situation.requests.some(
+        (request) =>
+          faultOf(request) === 0x83 || (faultOf(request) === 0x4 && typeOf(request) === PASS_THROUGH),
+      ),
   },
   {
     name: 'address width of a pass-through entry',
@@ -105,11 +109,13 @@ export const translationDepartures: readonly Departure[] = [
   },
   {
     name: 'FPD with reserved bits in the context entry',
-    why: 'QEMU records 0xb although FPD is set; by the specification the fault is qualified.',
+    why: 'QEMU records b (or 42) although FPD is set; by the specification the fault is qualified.',
     apart: true,
     explains: (situation) =>
       isDma(situation) &&
-      situation.requests.some((request) => faultOf(request) === 0xb && (contextWord(request) & FPD) !== 0),
+      situation.requests.some(
+        (request) => [0xb, 0x42].includes(faultOf(request)) && (contextWord(request) & FPD) !== 0,
+      ),
   },
   {
     name: 'bit 62 of a paging entry',

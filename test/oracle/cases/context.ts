@@ -19,10 +19,10 @@ export type Root = {
 };
 
 /** Mostly the first, sometimes another. */
-const mostly = <T>(usual: T, weight: number, ...others: T[]): fc.Arbitrary<T> =>
+export const mostly = <T>(usual: T, weight: number, ...others: T[]): fc.Arbitrary<T> =>
   fc.oneof({ weight, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: fc.constantFrom(...others) });
 
-const odd = (...at: number[]): fc.Arbitrary<number[]> =>
+export const odd = (...at: number[]): fc.Arbitrary<number[]> =>
   fc.oneof(
     { weight: 30, arbitrary: fc.constant<number[]>([]) },
     { weight: 1, arbitrary: fc.array(fc.constantFrom(...at), { minLength: 1, maxLength: 2 }) },

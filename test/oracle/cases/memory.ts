@@ -74,7 +74,7 @@ export const soundContext = (usualWidth: number): fc.Arbitrary<Context> =>
 
 const soundRoot: Root = { present: true, at: 'own', bits: [] };
 
-const data = watched.map((address, index) => ({
+export const dataBlocks: readonly MemoryBlock[] = watched.map((address, index) => ({
   address,
   qwords: [0x0123_4567_89ab_cdefn * BigInt(index + 1)].map((qword) => qword & 0xffff_ffff_ffff_ffffn),
 }));
@@ -96,7 +96,7 @@ export function memoryOf({ entries, contexts, roots }: Tables): MemoryBlock[] {
       qwords: contextValue(found),
     })),
     ...slots,
-    ...data,
+    ...dataBlocks,
   ];
 }
 
