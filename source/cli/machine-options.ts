@@ -2,10 +2,10 @@
 import { Option, type Command as Program } from 'commander';
 import type { Command } from '../commands/command.ts';
 import { parseCommands } from '../commands/parse.ts';
-import { defaultBuild } from '../linux/policy.ts';
 import type { MachineOptions } from '../machine/machine.ts';
 import type { Overrides } from '../parameters/registry.ts';
 import { type PresetName, presets } from '../vtd/capabilities.ts';
+import { type KernelFlags, kernelBuild, withKernelOptions } from './kernel-options.ts';
 import { choice, invalid } from './options.ts';
 import { checkSettings, settingOption } from './settings.ts';
 
@@ -13,23 +13,24 @@ const DEFAULT_BOOT = 'intel_iommu=on iommu=pt';
 
 const unitNames = Object.keys(presets);
 
-export type MachineFlags = {
+export type MachineFlags = KernelFlags & {
   readonly boot?: string;
   readonly seed: number;
-  readonly defaultOn?: boolean;
   readonly unit: PresetName;
   readonly exec: readonly Command[];
   readonly set: Overrides;
 };
 
-export function machineOptions({ boot, seed, defaultOn, unit, set }: MachineFlags): MachineOptions {
+export function machineOptions(flags: MachineFlags): MachineOptions {
+  const { boot, seed, defaultOn, unit, set, platform } = flags;
   checkSettings(set, presets[unit]);
   return {
     // A kernel that turns the IOMMU on by itself is looked at without any word first.
     boot: boot ?? (defaultOn === true ? '' : DEFAULT_BOOT),
     seed,
     unit: presets[unit],
-    build: { ...defaultBuild, intelIommuDefaultOn: defaultOn === true },
+    build: kernelBuild(flags),
+    platform,
     parameters: set,
   };
 }
@@ -41,9 +42,8 @@ export function withMachineOptions(program: Program, { boot = true } = {}): Prog
       new Option('--boot <words>', `kernel command line (default: "${DEFAULT_BOOT}")`).argParser(bootLine),
     );
   }
-  return program
+  return withKernelOptions(program)
     .addOption(new Option('--seed <number>', 'seed of everything random').argParser(seedNumber).default(42))
-    .option('--default-on', 'a kernel built with INTEL_IOMMU_DEFAULT_ON; the default boot line is then empty')
     .addOption(
       new Option('--unit <unit>', `remapping unit: ${unitNames.join(', ')}`)
         .argParser(choice('a unit', unitNames))

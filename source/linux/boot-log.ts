@@ -4,6 +4,7 @@ import type { BootSettings } from './boot-line.ts';
 import type { KernelLog } from './kernel-log.ts';
 import type { PciFunction } from './pci.ts';
 import type { Policy } from './policy.ts';
+import { isSince, type KernelVersion } from './version.ts';
 
 const tableAddress = (value: number): string => `0x${value.toString(16).padStart(14, '0')}`;
 
@@ -36,14 +37,18 @@ export function logInterruptRemapping(log: KernelLog, unit: Capabilities): void 
 }
 
 /** Lines about the default domain; Linux prints them whether or not the IOMMU is used. */
-export function logPolicy(log: KernelLog, policy: Policy): void {
-  const from = (byCommandLine: boolean) => (byCommandLine ? ' (set via kernel command line)' : '');
-  const type = policy.defaultType === 'identity' ? 'Passthrough' : 'Translated';
-  log.boot(0.2803, `iommu: Default domain type: ${type}${from(policy.typeSetByCommandLine)}`);
-  if (policy.defaultType === 'identity') return;
-  const mode = policy.strict ? 'strict' : 'lazy';
-  const suffix = from(policy.strictSetByCommandLine);
-  log.boot(0.2804, `iommu: DMA domain TLB invalidation policy: ${mode} mode${suffix}`);
+export function logPolicy(log: KernelLog, policy: Policy, version: KernelVersion): void {
+  const { announced, messages, typeSetByCommandLine, strictSetByCommandLine } = policy;
+  for (const message of messages.early) log.boot(0.2803, message);
+  // Older kernels leave a blank where nothing follows.
+  const nothing = isSince(version, '6.2') ? '' : ' ';
+  const from = (byCommandLine: boolean) => (byCommandLine ? ' (set via kernel command line)' : nothing);
+  const isIdentity = announced.defaultType === 'identity';
+  const type = isIdentity ? 'Passthrough' : 'Translated';
+  log.boot(0.2803, `iommu: Default domain type: ${type}${from(typeSetByCommandLine)}`);
+  if (isIdentity || !isSince(version, '5.15')) return;
+  const mode = announced.strict ? 'strict' : 'lazy';
+  log.boot(0.2804, `iommu: DMA domain TLB invalidation policy: ${mode} mode${from(strictSetByCommandLine)}`);
 }
 
 /** Lines about a unit that is put to use. */

@@ -69,8 +69,9 @@ export class DeviceTable {
   }
 
   attach(record: DeviceRecord, domain: Domain): void {
-    if (domain.type !== 'identity' && domain.users++ === 0) domain.did = this.takeDid();
+    if (!hasFixedId(domain) && domain.users++ === 0) domain.did = this.takeDid();
     this.driver.mode.attach(record.fn.sourceId, domain);
+    this.driver.flushWriteBuffer();
     record.attached = domain;
   }
 
@@ -80,9 +81,19 @@ export class DeviceTable {
     const domain = record.attached;
     this.driver.mode.detach(record.fn.sourceId, domain);
     record.attached = null;
-    if (domain.type === 'identity' || --domain.users > 0) return;
+    if (hasFixedId(domain) || --domain.users > 0) return;
     this.didsInUse.delete(domain.did);
     domain.did = 0;
+  }
+
+  /** Domain ids in use, with the two that are reserved: `domains_used` in sysfs. */
+  get domainsUsed(): number {
+    return this.didsInUse.size + FIRST_DID;
+  }
+
+  /** All devices, in order of enumeration. */
+  all(): readonly DeviceRecord[] {
+    return [...this.records.values()];
   }
 
   /** The lowest domain id of the unit that is free: `domain_attach_iommu`. */
@@ -96,3 +107,5 @@ export class DeviceTable {
     throw new KernelRefusal('ENOSPC', `all ${domains} domain ids of the unit are in use`);
   }
 }
+
+const hasFixedId = (domain: Domain): boolean => domain.type === 'identity' && domain.hasFixedId;

@@ -5,7 +5,13 @@ import { READ, WRITE } from '../vtd/paging-entry.ts';
 import { adjustedWidth } from './address-width.ts';
 import type { BootSettings } from './boot-line.ts';
 import type { CpuMeter } from './cpu-cost.ts';
-import { type DefaultDomain, type Domain, identityDomain, type PagingDomain } from './domain.ts';
+import {
+  type DefaultDomain,
+  type Domain,
+  IDENTITY_DID,
+  type IdentityDomain,
+  type PagingDomain,
+} from './domain.ts';
 import { FirstStageTable } from './first-stage-table.ts';
 import { FlushQueue } from './flush-queue.ts';
 import { IovaAllocator, type IovaTuning, type Reserved } from './iova.ts';
@@ -37,18 +43,22 @@ export type FactoryParts = {
 
 export class DomainFactory {
   private readonly parts: FactoryParts;
+  private identity: IdentityDomain | null = null;
 
   constructor(parts: FactoryParts) {
     this.parts = parts;
   }
 
-  /** A domain for the DMA API, with what firmware keeps using mapped 1:1 before any device is attached. */
-  newDefault(fn: PciFunction, type: DefaultType): DefaultDomain {
-    if (type === 'identity') {
-      if (this.parts.unit.capabilities.passThrough) return identityDomain;
-      throw new KernelRefusal('EOPNOTSUPP', 'the unit lacks ECAP.PT, so there is no identity domain');
-    }
-    const regions = fn.reserved.map(({ start, end }) => ({ start, end: end + 1 }));
+  /**
+   * A domain for the DMA API, with what firmware keeps using mapped 1:1 before any device is attached.
+   *
+   * @param group the functions that are to share it
+   */
+  newDefault(group: readonly PciFunction[], type: DefaultType): DefaultDomain {
+    if (type === 'identity') return this.identityDomain();
+    const regions = group.flatMap(({ reserved }) =>
+      reserved.map(({ start, end }) => ({ start, end: end + 1 })),
+    );
     const { windows, iovaTuning } = this.parts;
     const stage = this.stageOf(type);
     const iova = new IovaAllocator([...windows, MSI_WINDOW, ...regions], this.aperture(stage), iovaTuning);
@@ -56,6 +66,25 @@ export class DomainFactory {
     for (const { start, end } of regions) domain.table.map(start, start, end - start, READ | WRITE);
     if (type === 'DMA-FQ') this.goLazy(domain);
     return domain;
+  }
+
+  /** The one identity domain. */
+  private identityDomain(): IdentityDomain {
+    const { unit, memory, version, isScalable } = this.parts;
+    const { passThrough } = unit.capabilities;
+    const isOld = !isSince(version, '6.12');
+    if (!passThrough && !isOld) {
+      throw new KernelRefusal('EOPNOTSUPP', 'the unit lacks ECAP.PT, so there is no identity domain');
+    }
+    if (this.identity !== null) return this.identity;
+    const hasFixedId = !isOld || (isScalable && passThrough);
+    let table: PageTable | null = null;
+    if (!passThrough) {
+      table = this.newTable('second', this.largestLeaf('second'));
+      table.map(0, 0, memory.size, READ | WRITE);
+    }
+    this.identity = { type: 'identity', did: hasFixedId ? IDENTITY_DID : 0, users: 0, hasFixedId, table };
+    return this.identity;
   }
 
   /**
@@ -131,15 +160,12 @@ export class DomainFactory {
     iova: IovaAllocator | null,
     largestLeaf: number,
   ): PagingDomain {
+    return { type, did: 0, users: 0, table: this.newTable(stage, largestLeaf), iova, flushQueue: null };
+  }
+
+  private newTable(stage: PageTable['stage'], largestLeaf: number): PageTable {
     const { memory, frames } = this.parts;
     const Table = stage === 'first' ? FirstStageTable : SecondStageTable;
-    return {
-      type,
-      did: 0,
-      users: 0,
-      table: new Table(memory, frames, this.levels, largestLeaf),
-      iova,
-      flushQueue: null,
-    };
+    return new Table(memory, frames, this.levels, largestLeaf);
   }
 }

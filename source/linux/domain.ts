@@ -3,8 +3,19 @@ import type { FlushQueue } from './flush-queue.ts';
 import type { IovaAllocator } from './iova.ts';
 import type { PageTable } from './page-table.ts';
 
-/** DMA address = physical address: TT = 10b, or PGTT = 100b. One for all devices, with the fixed domain id 1. */
-export type IdentityDomain = { readonly type: 'identity'; readonly did: 1 };
+/** DMA address = physical address. One for all devices. */
+export type IdentityDomain = {
+  readonly type: 'identity';
+  did: number;
+  users: number;
+  /** Since 6.12 it has domain id 1 for good; before, in legacy mode, one that is taken like those of others. */
+  readonly hasFixedId: boolean;
+  /**
+   * Null where the unit passes requests through (TT = 10b, PGTT = 100b). Before 6.12, on a unit without ECAP.PT, tables
+   * that map all memory to itself (si_domain).
+   */
+  readonly table: PageTable | null;
+};
 
 /** Translated by tables: for the kernel's DMA API, or for whoever owns the device. */
 export type PagingDomain = {
@@ -37,7 +48,8 @@ export type DefaultDomain = IdentityDomain | PagingDomain;
 
 export type Domain = DefaultDomain | NestedDomain;
 
-export const identityDomain: IdentityDomain = { type: 'identity', did: 1 };
+/** The domain id of a fixed identity domain (FLPT_DEFAULT_DID). */
+export const IDENTITY_DID = 1;
 
 /** Domain ids 0 and 1 are reserved: caching mode and identity (NUM_RESERVED_DID). */
 export const FIRST_DID = 2;

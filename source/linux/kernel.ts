@@ -19,12 +19,14 @@ import { faultMessage, faultStatusMessage } from './messages.ts';
 import { PageFrames } from './page-frames.ts';
 import { formGroups, type PciFunction } from './pci.ts';
 import {
-  type DefaultType,
   decide,
   defaultBuild,
   defaultTypeFor,
+  demandedType,
   type KernelBuild,
+  type Platform,
   type Policy,
+  plainPlatform,
   usesScalableMode,
 } from './policy.ts';
 import { FAULT_VECTOR, UnitDriver } from './unit-driver.ts';
@@ -47,6 +49,7 @@ export type Hardware = {
 
 export type KernelOptions = {
   readonly build?: KernelBuild;
+  readonly platform?: Platform;
   readonly cpuCost?: CpuCost;
   /** CPUs, each with magazines of addresses and a flush queue of its own; 1 if not given. */
   readonly cpus?: number;
@@ -64,6 +67,7 @@ export type KernelObserver = {
 const DATA_STRIDE = 7919;
 
 export class Kernel {
+  readonly version: KernelVersion;
   readonly settings: BootSettings;
   readonly policy: Policy;
   /** The unit, if it is used, is in scalable mode. */
@@ -83,9 +87,16 @@ export class Kernel {
   constructor(hardware: Hardware, line: string, clock: Clock, options: KernelOptions = {}) {
     const { memory, unit, functions } = hardware;
     this.unit = unit;
-    this.settings = readBootLine(line);
     const build = options.build ?? defaultBuild;
-    this.policy = decide(this.settings, build, unit.capabilities.cachingMode);
+    const { version } = build;
+    this.version = version;
+    this.settings = readBootLine(line, version);
+    this.isScalable = usesScalableMode(this.settings, build, unit.capabilities);
+    this.policy = decide(this.settings, build, {
+      cachingMode: unit.capabilities.cachingMode && !(this.isScalable && unit.capabilities.firstStage),
+      externalPort: functions.some(({ untrusted }) => untrusted),
+      platform: options.platform ?? plainPlatform,
+    });
     this.log = new KernelLog(clock);
     this.meter = new CpuMeter(options.cpuCost ?? defaultCpuCost);
     this.dataFrames = new PageFrames(...hardware.dataZone, DATA_STRIDE);
@@ -95,10 +106,8 @@ export class Kernel {
     );
     const { driver, settings, meter } = this;
     this.devices = new DeviceTable(driver, !settings.forceDac);
-    const { version } = build;
     const iovaTuning = { ...iovaTuningOf(version), cpus: options.cpus ?? 1, clock };
     const { windows } = hardware;
-    this.isScalable = usesScalableMode(settings, build, unit.capabilities);
     const { isScalable } = this;
     this.domains = new DomainFactory({
       unit,
@@ -119,7 +128,8 @@ export class Kernel {
     if (settings.interruptRemapping || this.policy.translation)
       driver.enableQueue(settings.interruptRemapping);
     if (settings.interruptRemapping) logInterruptRemapping(this.log, unit.capabilities);
-    logPolicy(this.log, this.policy);
+    logPolicy(this.log, this.policy, version);
+    for (const message of this.policy.messages.start) this.log.boot(0.307, message);
     if (this.policy.translation) this.startTranslation(functions);
     else for (const fn of functions) this.devices.add(fn, null);
     this.log.boot(2.21, 'VFIO - User Level meta-driver version: 0.3');
@@ -168,8 +178,11 @@ export class Kernel {
   }
 
   /** Write `/sys/kernel/iommu_groups/<group>/type`. See setGroupType of group-type.ts. */
-  setGroupType(sourceId: number, type: DefaultType): void {
-    setGroupType(this.devices.of(sourceId), type, this.devices, this.domains);
+  setGroupType(sourceId: number, type: string): void {
+    const { devices, domains, policy, version, unit } = this;
+    const { passThrough } = unit.capabilities;
+    const say = (text: string) => this.say(text);
+    setGroupType(devices.of(sourceId), type, { devices, domains, policy, version, passThrough, say });
   }
 
   /** Claim a device through VFIO. See vfio.ts. */
@@ -250,23 +263,39 @@ export class Kernel {
 
   /** Set the unit up, attach every device to its default domain, and only then turn translation on. */
   private startTranslation(functions: readonly PciFunction[]): void {
-    const { log, policy, driver, devices, domains } = this;
+    const { log, policy, driver, devices } = this;
     logUnit(log, functions);
     driver.setRoot(this.isScalable);
+    for (const message of policy.messages.unit) log.boot(0.31, message);
     const groups = formGroups(functions);
     functions.forEach((fn, index) => {
       const group = groups.get(fn.sourceId) ?? null;
-      const record = devices.add(fn, group);
+      devices.add(fn, group);
       driver.mode.probe(fn.sourceId);
       log.boot(0.3121 + index * 0.0001, `pci ${pciAddress(fn.sourceId)}: Adding to iommu group ${group}`);
-      const [first] = devices.groupOf(record);
-      record.defaultType =
-        first.defaultType ?? defaultTypeFor(fn, policy, this.unit.capabilities.passThrough);
-      record.defaultDomain = first.defaultDomain ?? domains.newDefault(fn, record.defaultType);
-      devices.attach(record, record.defaultDomain);
     });
+    for (const record of devices.all()) {
+      if (record.attached === null) this.setUpGroup(devices.groupOf(record));
+    }
     driver.enableTranslation(true);
     log.boot(0.4, 'DMAR: Intel(R) Virtualization Technology for Directed I/O');
+  }
+
+  /** Give the devices of a group their default domain; what one of them must have, all get. */
+  private setUpGroup(members: readonly DeviceRecord[]): void {
+    const { devices, domains, policy, version } = this;
+    const { passThrough } = this.unit.capabilities;
+    const demanded = members.find(({ fn }) => demandedType(fn, passThrough, version) !== null);
+    const type = defaultTypeFor((demanded ?? members[0]).fn, policy, passThrough, version);
+    const domain = domains.newDefault(
+      members.map(({ fn }) => fn),
+      type,
+    );
+    for (const member of members) {
+      member.defaultType = type;
+      member.defaultDomain = domain;
+      devices.attach(member, domain);
+    }
   }
 }
 

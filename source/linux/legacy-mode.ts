@@ -43,7 +43,7 @@ export class LegacyMode implements TranslationMode {
   attach(sourceId: number, domain: Domain): void {
     if (domain.type === 'nested') throw new RangeError('legacy mode has no first stage to nest');
     const entry =
-      domain.type === 'identity'
+      domain.table === null
         ? { P: 1, TT: TranslationType.PASS_THROUGH, AW: this.capabilities.largestAw, DID: domain.did }
         : {
             P: 1,
@@ -57,19 +57,16 @@ export class LegacyMode implements TranslationMode {
     // The half with the present bit last, so that the unit never sees half an entry.
     this.memory.writeWords(at + 8, words.subarray(2));
     this.memory.writeWords(at, words.subarray(0, 2));
+    if (!this.capabilities.cachingMode) return;
+    // The unit may have cached that the entry was not present, tagged with domain 0 (context_present_cache_flush).
+    this.invalidateContext(sourceId, 0);
+    this.queue.iotlbDomain(domain.did);
   }
 
   detach(sourceId: number, { did }: Domain): void {
     const at = this.contextEntryAt(sourceId);
     this.memory.writeWords(at, [0, 0, 0, 0]);
-    this.queue.submit(
-      contextDescriptor.encode({
-        type: DescriptorType.CONTEXT,
-        G: Granularity.SELECTIVE,
-        DID: did,
-        SID: sourceId,
-      }),
-    );
+    this.invalidateContext(sourceId, did);
     this.queue.iotlbDomain(did);
   }
 
@@ -79,6 +76,17 @@ export class LegacyMode implements TranslationMode {
 
   flushPages({ did }: PagingDomain | NestedDomain, iova: number, pages: number, leafOnly: boolean): void {
     this.queue.iotlbPages(did, alignedRange(iova, pages), leafOnly);
+  }
+
+  private invalidateContext(sourceId: number, did: number): void {
+    this.queue.submit(
+      contextDescriptor.encode({
+        type: DescriptorType.CONTEXT,
+        G: Granularity.SELECTIVE,
+        DID: did,
+        SID: sourceId,
+      }),
+    );
   }
 
   private contextEntryAt(sourceId: number): number {

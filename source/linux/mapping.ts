@@ -4,7 +4,8 @@ import { PAGE } from './page-frames.ts';
 import type { Invalidates } from './translation-mode.ts';
 
 /**
- * Map a range, with the invalidation that some maps need: large pages that took the place of tables.
+ * Map a range, with the invalidation that some maps need: large pages that took the place of tables, a
+ * unit in caching mode.
  *
  * @param iova, physical, bytes multiples of 4 KiB
  */
@@ -17,7 +18,9 @@ export function mapRange(
   driver: Invalidates,
 ): void {
   const replaced = domain.table.map(iova, physical, bytes, permissions);
-  if (replaced && domain.users > 0) driver.mode.flushPages(domain, iova, bytes / PAGE, false);
+  if (domain.users === 0) return;
+  if (replaced) driver.mode.flushPages(domain, iova, bytes / PAGE, false);
+  driver.mapped(domain, iova, bytes / PAGE);
 }
 
 /** Unmap a range and invalidate it. */

@@ -103,9 +103,8 @@ export class ScalableMode implements TranslationMode {
     this.memory.writeWords(this.pasidEntryAt(sourceId), new Int32Array(pasidTableEntry.bits / 32));
     this.invalidatePasidCache({ G: PasidGranularity.PASID, DID: domain.did, PASID: NO_PASID });
     // What is nested has second-stage translations as well.
-    if (domain.type === 'nested') this.queue.iotlbDomain(domain.did);
-    else if (domain.type === 'identity') this.invalidatePasid(domain.did);
-    else this.flushDomain(domain);
+    if (domain.type !== 'nested' && domain.table?.stage !== 'second') this.invalidatePasid(domain.did);
+    else this.queue.iotlbDomain(domain.did);
   }
 
   flushDomain(domain: PagingDomain | NestedDomain): void {
@@ -133,7 +132,6 @@ export class ScalableMode implements TranslationMode {
   /** What a PASID table entry says of a domain's tables. */
   private tablesOf(domain: Domain): EntryValues {
     const AW = adjustedWidth(this.capabilities, true);
-    if (domain.type === 'identity') return { PGTT: PageTableType.PASS_THROUGH, AW };
     if (domain.type === 'nested') {
       const { root, levels, parent } = domain;
       return {
@@ -144,6 +142,7 @@ export class ScalableMode implements TranslationMode {
       };
     }
     const { table } = domain;
+    if (table === null) return { PGTT: PageTableType.PASS_THROUGH, AW };
     if (table.stage === 'second') return { PGTT: PageTableType.SECOND_STAGE, ...secondStage(table) };
     return {
       PGTT: PageTableType.FIRST_STAGE,

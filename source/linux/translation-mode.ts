@@ -5,7 +5,11 @@
 import type { Domain, NestedDomain, PagingDomain } from './domain.ts';
 
 /** Whoever carries out the invalidations of a domain. */
-export type Invalidates = { readonly mode: Pick<TranslationMode, 'flushDomain' | 'flushPages'> };
+export type Invalidates = {
+  readonly mode: Pick<TranslationMode, 'flushDomain' | 'flushPages'>;
+  /** Pages that were not present were mapped: cache_tag_flush_range_np. */
+  mapped(domain: PagingDomain, iova: number, pages: number): void;
+};
 
 export type TranslationMode = {
   /** RTADDR.TTM. */

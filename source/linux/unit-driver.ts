@@ -7,6 +7,7 @@ import { DescriptorType } from '../vtd/invalidation-descriptor.ts';
 import type { Iommu } from '../vtd/iommu.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
 import { faultStatus, Global, Offset, ONE_SHOT_MASK, rootTableAddress } from '../vtd/registers.ts';
+import type { PagingDomain } from './domain.ts';
 import { LegacyMode } from './legacy-mode.ts';
 import type { PageFrames } from './page-frames.ts';
 import { QueuedInvalidation } from './queued-invalidation.ts';
@@ -73,6 +74,23 @@ export class UnitDriver {
     this.unit.write32(Offset.FEADDR, 0xfee0_0000 | 0);
     this.unit.write32(Offset.FEUADDR, 0);
     this.unit.write32(Offset.FECTL, 0);
+  }
+
+  /**
+   * Pages that were not present were mapped (cache_tag_flush_range_np). A unit in caching mode may have cached that
+   * they were not there; one with a write buffer (CAP.RWBF) is told to write it out.
+   */
+  mapped(domain: PagingDomain, iova: number, pages: number): void {
+    if (this.unit.capabilities.cachingMode && domain.table.stage === 'second') {
+      this.mode.flushPages(domain, iova, pages, false);
+    } else this.flushWriteBuffer();
+  }
+
+  /** Have tables written out of the unit's write buffer, where it has one (iommu_flush_write_buffer). */
+  flushWriteBuffer(): void {
+    const { unit } = this;
+    if (!unit.capabilities.writeBufferFlush) return;
+    unit.write32(Offset.GCMD, (unit.read32(Offset.GSTS) & ONE_SHOT_MASK) | Global.WBF);
   }
 
   /** Turn translation on or off. */

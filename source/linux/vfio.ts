@@ -55,7 +55,8 @@ export function claim(record: DeviceRecord, devices: DeviceTable, lender: Lender
   const other = members.find((member) => member !== record && member.driver !== null && !member.claimed);
   if (other !== undefined) {
     const why = `${other.driver} is bound to ${bdf(other.fn.sourceId)}`;
-    throw new KernelRefusal('EBUSY', `group ${record.group} is not viable: ${why}`);
+    // VFIO_GROUP_SET_CONTAINER, VFIO_DEVICE_BIND_IOMMUFD: the claim finds an owner (iommu_group_claim_dma_owner).
+    throw new KernelRefusal('EPERM', `group ${record.group} is not viable: ${why}`);
   }
   record.driver = 'vfio-pci';
   for (const member of members) {

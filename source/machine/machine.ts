@@ -6,7 +6,7 @@ import type { Clock } from '../linux/clock.ts';
 import { Kernel } from '../linux/kernel.ts';
 import type { PerfEvent } from '../linux/perf-event.ts';
 import { PerformanceMonitoring } from '../linux/performance-monitoring.ts';
-import type { KernelBuild } from '../linux/policy.ts';
+import type { KernelBuild, Platform } from '../linux/policy.ts';
 import { KernelRefusal } from '../linux/refusal.ts';
 import { cachesOf } from '../parameters/chip.ts';
 import { cpuCostOf } from '../parameters/cpu.ts';
@@ -40,6 +40,7 @@ export type MachineOptions = {
   readonly boot: string;
   readonly seed: number;
   readonly build?: KernelBuild;
+  readonly platform?: Platform;
   readonly unit?: UnitDescription;
   /** Parameters that are not to have their default. */
   readonly parameters?: Overrides;
@@ -87,7 +88,7 @@ export class Machine {
       },
       options.boot,
       clock,
-      { build: options.build, cpuCost: cpuCostOf(values) },
+      { build: options.build, platform: options.platform, cpuCost: cpuCostOf(values) },
     );
     this.dma = new DmaPath(this.memory, this.unit, this.map, values, (device, owner) =>
       this.mayWrite(device, owner),

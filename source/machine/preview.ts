@@ -1,6 +1,14 @@
 /** What a boot line would do to each device, without booting. */
 import { type BootWord, readBootLine } from '../linux/boot-line.ts';
-import { decide, defaultBuild, defaultTypeFor, type KernelBuild } from '../linux/policy.ts';
+import {
+  decide,
+  defaultBuild,
+  defaultTypeFor,
+  type KernelBuild,
+  type Platform,
+  plainPlatform,
+} from '../linux/policy.ts';
+import type { Capabilities } from '../vtd/capabilities.ts';
 import { deviceModels, functions } from './topology.ts';
 
 export type DevicePreview = {
@@ -20,10 +28,43 @@ export type BootPreview = {
   readonly summary: string;
 };
 
+/** The machine that would boot, as far as it bears on the answer. */
+export type PreviewMachine = {
+  readonly build: KernelBuild;
+  readonly platform: Platform;
+  /** ECAP.PT. */
+  readonly passThrough: boolean;
+  /** CAP.CM, with no first stage in use. */
+  readonly cachingMode: boolean;
+};
+
+export const plainMachine: PreviewMachine = {
+  build: defaultBuild,
+  platform: plainPlatform,
+  passThrough: true,
+  cachingMode: false,
+};
+
+/** What a unit's capabilities, a kernel and firmware make of it. */
+export function previewMachine(
+  unit: Capabilities,
+  build: KernelBuild = defaultBuild,
+  platform: Platform = plainPlatform,
+): PreviewMachine {
+  return {
+    build,
+    platform,
+    passThrough: unit.passThrough,
+    cachingMode: unit.cachingMode && !unit.firstStage,
+  };
+}
+
 /** Read a boot line as the kernel would, and say who would be translated. */
-export function previewBoot(line: string, build: KernelBuild = defaultBuild): BootPreview {
-  const settings = readBootLine(line);
-  const policy = decide(settings, build);
+export function previewBoot(line: string, machine: PreviewMachine = plainMachine): BootPreview {
+  const { build, platform, passThrough, cachingMode } = machine;
+  const settings = readBootLine(line, build.version);
+  const externalPort = functions.some(({ untrusted }) => untrusted);
+  const policy = decide(settings, build, { cachingMode, externalPort, platform });
   const devices = deviceModels.map(({ name, guest, sourceId }): DevicePreview => {
     if (!policy.translation) {
       return {
@@ -33,11 +74,11 @@ export function previewBoot(line: string, build: KernelBuild = defaultBuild): Bo
         why: guest === null ? 'the IOMMU is off' : 'VFIO refuses: emulated',
       };
     }
-    if (guest !== null && settings.interruptRemapping) {
+    if (guest !== null && (settings.interruptRemapping || settings.allowUnsafeInterrupts)) {
       return { name, lane: 'guest', domain: 'unmanaged', why: 'VFIO always translates' };
     }
     const untrusted = functions.find((fn) => fn.sourceId === sourceId)?.untrusted ?? false;
-    const domain = defaultTypeFor({ untrusted }, policy, true);
+    const domain = defaultTypeFor({ untrusted }, policy, passThrough, build.version);
     const lane = domain === 'identity' ? 'passthrough' : 'translated';
     return { name, lane, domain, why: untrusted ? 'external: never passthrough' : whyDefault(domain) };
   });

@@ -104,6 +104,9 @@ class PassingDown implements Hypervisor {
       },
     };
   }
+
+  /** A first stage is never cached as not present, in caching mode either. */
+  mapped(): void {}
 }
 
 /** The unit walks tables of the host's, which follow the guest's at each of its invalidations. */
@@ -127,6 +130,11 @@ class Shadowing implements Hypervisor {
         if (domain.type !== 'nested') this.follow(domain, iova, pages);
       },
     };
+  }
+
+  /** In caching mode the guest invalidates what it mapped, too. */
+  mapped(domain: PagingDomain, iova: number, pages: number): void {
+    this.mode.flushPages(domain, iova, pages, true);
   }
 
   /** Read the guest's tables over a range again, and map or unmap what they say: vtd_page_walk of QEMU. */
@@ -195,12 +203,7 @@ class GuestDriver implements VirtualIommu {
 
   map(address: number, bytes: number, direction: Direction): Mapping {
     const mapping = this.api.map(this.record, address, bytes, direction, 0);
-    if (this.kind === 'shadow') {
-      const offset = mapping.address % PAGE;
-      const pages = Math.ceil((offset + bytes) / PAGE);
-      this.host.mode.flushPages(this.domain, mapping.address - offset, pages, true);
-      this.meter.charge('invalidate');
-    }
+    if (this.kind === 'shadow') this.meter.charge('invalidate');
     return mapping;
   }
 

@@ -1,7 +1,6 @@
 /** `dmascope boot`: what each word of a boot line does to which device. */
 import { type BootWord, readBootLine } from '../linux/boot-line.ts';
-import type { KernelBuild } from '../linux/policy.ts';
-import { type DevicePreview, previewBoot } from '../machine/preview.ts';
+import { type DevicePreview, type PreviewMachine, previewBoot } from '../machine/preview.ts';
 import { deviceModels } from '../machine/topology.ts';
 import { bdf } from '../vtd/source-id.ts';
 
@@ -29,18 +28,18 @@ export type BootExplanation = {
 };
 
 /** Read a boot line as the kernel would; the difference of a word is found by leaving it out. */
-export function explainBoot(line: string, build: KernelBuild): BootExplanation {
-  const { words, translation, devices, summary } = previewBoot(line, build);
+export function explainBoot(line: string, machine: PreviewMachine): BootExplanation {
+  const { words, translation, devices, summary } = previewBoot(line, machine);
   return {
     line,
     words: words.map((word, i) => {
       const others = words.flatMap(({ text }, j) => (j === i ? [] : [text])).join(' ');
-      return { ...word, changes: changesBetween(previewBoot(others, build).devices, devices) };
+      return { ...word, changes: changesBetween(previewBoot(others, machine).devices, devices) };
     }),
     translation,
     summary,
     devices: devices.map((device) => ({ ...device, bdf: bdfOf(device.name) })),
-    messages: readBootLine(line).messages,
+    messages: readBootLine(line, machine.build.version).messages,
   };
 }
 

@@ -7,6 +7,7 @@
  * Addresses are strings, `0x…` in lower case without leading zeros, since 64 bits do not fit a number.
  * Times are simulated (or recorded) nanoseconds. Rates are per simulated (or recorded) second.
  */
+import type { PreviewMachine } from '../machine/preview.ts';
 import type { CounterName } from '../vtd/counters.ts';
 import type { InvalidationCounts } from '../vtd/invalidator.ts';
 import type { Step } from '../vtd/step.ts';
@@ -241,8 +242,8 @@ export type Snapshot = {
   /** File name of a trace; null for a simulation. */
   readonly title: string | null;
   readonly boot: string;
-  /** The kernel was built with INTEL_IOMMU_DEFAULT_ON; left out where that is unknown. */
-  readonly defaultOn?: boolean;
+  /** What else decides what a boot line does; left out where that is unknown. */
+  readonly machine?: PreviewMachine;
   readonly seed: number | null;
   readonly timeNs: number;
   readonly state: RunState;

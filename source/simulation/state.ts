@@ -2,6 +2,7 @@
 
 import type { Domain } from '../linux/domain.ts';
 import type { Device } from '../machine/device.ts';
+import { previewMachine } from '../machine/preview.ts';
 import { hexOf } from '../vtd/bits.ts';
 import { namedCounts } from '../vtd/counters.ts';
 import type { Iommu } from '../vtd/iommu.ts';
@@ -48,7 +49,7 @@ export function snapshotOf(
     source: 'simulation',
     title: null,
     boot: options.boot,
-    defaultOn: options.build?.intelIommuDefaultOn ?? false,
+    machine: previewMachine(unit.capabilities, options.build, options.platform),
     seed: options.seed,
     timeNs: simulation.now,
     state,

@@ -224,7 +224,8 @@ describe('the log', () => {
     original.advance(50_000);
     type(original, 'device nvme0 passthrough; workload nvme0 stop; workload nic0 stop');
     const { attached } = original.simulation.machine.kernel.device(0x300);
-    if (attached === null || !('table' in attached)) throw new Error('nic0 is not translated');
+    if (attached === null || !('table' in attached) || attached.table === null)
+      throw new Error('nic0 is not translated');
     type(original, `dma nvme0 write 0x${attached.table.root.toString(16)} 4096`);
     type(original, 'workload nic0 start');
     original.advance(100_000);
@@ -241,7 +242,8 @@ describe('the log', () => {
     original.advance(50_000);
     type(original, 'device nvme0 passthrough');
     const { attached } = original.simulation.machine.kernel.device(0x300);
-    if (attached === null || !('table' in attached)) throw new Error('nic0 is not translated');
+    if (attached === null || !('table' in attached) || attached.table === null)
+      throw new Error('nic0 is not translated');
     // Overwritten, the top table points to where there is no memory; unbinding the driver walks it.
     const { memory } = original.simulation.machine;
     for (let at = 0; at < 512; at++) memory.write64(attached.table.root + 8 * at, 0x7f, 3);

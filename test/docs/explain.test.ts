@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { defaultBuild } from '../../source/linux/policy.ts';
+import { plainMachine } from '../../source/machine/preview.ts';
 import { ask } from '../../source/output/explain.ts';
 import { explainBoot } from '../../source/output/explain-boot.ts';
 import { bootText } from '../../source/ui/boot-text.ts';
@@ -29,5 +29,5 @@ test('the page shows a DMA as it is explained', () => {
 
 test('the page shows a boot line as it is explained', () => {
   const line = 'iommu=on iommu=pt';
-  expect(bootText(explainBoot(line, defaultBuild)).trim()).toBe(shown(`boot "${line}"`).trim());
+  expect(bootText(explainBoot(line, plainMachine)).trim()).toBe(shown(`boot "${line}"`).trim());
 });

@@ -1,12 +1,26 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { bootWords, readBootLine } from '../../source/linux/boot-line.ts';
-import { type DefaultType, decide, defaultBuild, type KernelBuild } from '../../source/linux/policy.ts';
+import {
+  type DefaultType,
+  decide,
+  defaultBuild,
+  type KernelBuild,
+  plainPlatform,
+  type Situation,
+} from '../../source/linux/policy.ts';
 
 const build = (intelIommuDefaultOn: boolean, defaultDomain: KernelBuild['defaultDomain'] = 'lazy') => ({
   ...defaultBuild,
   intelIommuDefaultOn,
   defaultDomain,
+});
+
+const situation = (given: Partial<Situation> = {}): Situation => ({
+  cachingMode: false,
+  externalPort: true,
+  platform: plainPlatform,
+  ...given,
 });
 
 const off = 'off' as const;
@@ -66,9 +80,79 @@ test('the kernel configuration chooses the default domain where the line says no
 });
 
 test('a unit in caching mode is strict, whatever iommu.strict says', () => {
-  expect(decide(readBootLine('iommu.strict=0'), build(true), true)).toMatchObject({
-    defaultType: 'DMA',
-    strict: true,
+  expect(decide(readBootLine('iommu.strict=0'), build(true), situation({ cachingMode: true }))).toMatchObject(
+    {
+      defaultType: 'DMA',
+      strict: true,
+    },
+  );
+});
+
+describe('what the platform demands', () => {
+  const decided = (
+    line: string,
+    platform: Partial<Situation['platform']>,
+    defaultOn = false,
+    externalPort = true,
+  ) =>
+    decide(readBootLine(line), build(defaultOn), {
+      ...situation({ externalPort }),
+      platform: { ...plainPlatform, ...platform },
+    });
+
+  test('opt-in turns the IOMMU on, with identity for what is trusted, and says so', () => {
+    expect(decided('', { optIn: true })).toMatchObject({
+      translation: true,
+      defaultType: 'identity',
+      // Printed before the driver of the unit decides.
+      announced: { defaultType: 'DMA-FQ' },
+      messages: { start: ['DMAR: Intel-IOMMU force enabled due to platform opt in'] },
+    });
+  });
+
+  test('opt-in wins over iommu=off and iommu=nopt, not over intel_iommu=off', () => {
+    expect(decided('iommu=off', { optIn: true })).toMatchObject({
+      translation: true,
+      defaultType: 'identity',
+    });
+    expect(decided('iommu=nopt', { optIn: true })).toMatchObject({
+      translation: true,
+      defaultType: 'identity',
+    });
+    expect(decided('intel_iommu=off', { optIn: true }).translation).toBe(false);
+    expect(decided('intel_iommu=off intel_iommu=on iommu=off', { optIn: true }).translation).toBe(false);
+  });
+
+  test('opt-in changes nothing without a port for external devices, or where the IOMMU is on anyway', () => {
+    expect(decided('', { optIn: true }, false, false).translation).toBe(false);
+    for (const [line, on] of [
+      ['intel_iommu=on', false],
+      ['', true],
+    ] as const) {
+      expect(decided(line, { optIn: true }, on)).toMatchObject({
+        defaultType: 'DMA-FQ',
+        messages: { start: [] },
+      });
+    }
+  });
+
+  test('a measured launch forces the IOMMU on, unless tboot_noforce is given', () => {
+    expect(decided('intel_iommu=off', { measuredLaunch: true })).toMatchObject({
+      translation: true,
+      defaultType: 'DMA-FQ',
+      messages: { start: ['DMAR: Forcing Intel-IOMMU to enabled'] },
+    });
+    expect(decided('intel_iommu=tboot_noforce', { measuredLaunch: true }).translation).toBe(false);
+  });
+
+  test('memory encryption takes passthrough back where only the kernel was built with it', () => {
+    const builtWith = build(true, 'passthrough');
+    const encrypted = situation({ platform: { ...plainPlatform, memoryEncryption: true } });
+    expect(decide(readBootLine(''), builtWith, encrypted)).toMatchObject({
+      defaultType: 'DMA-FQ',
+      messages: { early: ['iommu: Memory encryption detected - Disabling default IOMMU Passthrough'] },
+    });
+    expect(decide(readBootLine('iommu=pt'), builtWith, encrypted).defaultType).toBe('identity');
   });
 });
 

@@ -56,7 +56,7 @@ describe('in every translated domain', () => {
       const host = new Host(line);
       map(host, 2 * MiB);
       const { attached } = host.kernel.device(nic);
-      return attached !== null && 'table' in attached ? attached.table.leaves : null;
+      return attached !== null && 'table' in attached ? attached.table?.leaves : null;
     };
     expect(leaves(STRICT)).toEqual([0, 0, 1, 0]);
     expect(leaves(`${STRICT} intel_iommu=sp_off`)).toEqual([0, 512, 0, 0]);

@@ -1,7 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import { formGroups } from '../../source/linux/pci.ts';
+import { defaultBuild } from '../../source/linux/policy.ts';
 import { KernelRefusal } from '../../source/linux/refusal.ts';
-import { DATA, FAULT_DELAY_NS, Host, id, MiB, pciFunction, REGION } from '../support/host.ts';
+import type { KernelVersion } from '../../source/linux/version.ts';
+import {
+  DATA,
+  FAULT_DELAY_NS,
+  Host,
+  type HostOptions,
+  id,
+  MiB,
+  pciFunction,
+  REGION,
+} from '../support/host.ts';
+import { unitLike } from '../support/unit.ts';
 
 const nic = id('03:00.0');
 const usb = id('00:14.0');
@@ -19,6 +31,9 @@ function errno(action: () => void): string {
     return error.errno;
   }
 }
+
+const old = (line: string, version: KernelVersion, options: HostOptions = {}) =>
+  new Host(line, { ...options, build: { ...defaultBuild, version } });
 
 describe('groups', () => {
   test('functions of a slot without access control share a group', () => {
@@ -96,15 +111,70 @@ describe('writing the type of a group', () => {
     const host = new Host('intel_iommu=on iommu=pt');
     expect(host.kernel.device(stranger).defaultType).toBe('DMA');
     expect(errno(() => host.kernel.setGroupType(stranger, 'identity'))).toBe('EINVAL');
-    expect(errno(() => host.kernel.setGroupType(stranger, 'DMA-FQ'))).toBe('EINVAL');
+    expect(errno(() => host.kernel.setGroupType(stranger, 'auto'))).toBe('ok');
     expect(errno(() => host.kernel.setGroupType(stranger, 'DMA'))).toBe('ok');
+    expect(host.kernel.device(stranger).defaultType).toBe('DMA');
   });
 
-  test('is EBUSY while VFIO owns the group, which still shows its default type', () => {
+  test('from DMA to DMA-FQ asks since 6.5 not even whether the device is trusted', () => {
+    expect(errno(() => new Host('intel_iommu=on').kernel.setGroupType(stranger, 'DMA-FQ'))).toBe('ok');
+    expect(errno(() => old('intel_iommu=on', '6.1').kernel.setGroupType(stranger, 'DMA-FQ'))).toBe('EINVAL');
+  });
+
+  test('is EPERM while VFIO owns the group, which still shows its default type', () => {
     const host = new Host('intel_iommu=on iommu=pt');
     host.kernel.claim(nic);
-    expect(errno(() => host.kernel.setGroupType(nic, 'DMA'))).toBe('EBUSY');
+    expect(errno(() => host.kernel.setGroupType(nic, 'DMA'))).toBe('EPERM');
     expect(host.kernel.device(nic).defaultType).toBe('identity');
+  });
+
+  test('is EINVAL for any other word', () => {
+    const host = new Host('intel_iommu=on');
+    for (const word of ['', 'dma', 'DMA_FQ', 'blocked', 'unmanaged', 'constructor'])
+      expect(errno(() => host.kernel.setGroupType(nic, word))).toBe('EINVAL');
+  });
+
+  test('auto brings back what the device has at boot', () => {
+    const host = new Host('intel_iommu=on');
+    host.kernel.setGroupType(nic, 'identity');
+    host.kernel.setGroupType(nic, 'auto');
+    expect(host.kernel.device(nic).defaultType).toBe('DMA-FQ');
+  });
+
+  test('identity for identity changes nothing; DMA for DMA is a new domain', () => {
+    const host = new Host('intel_iommu=on iommu=pt');
+    expect(host.during(() => host.kernel.setGroupType(nic, 'identity'))).toEqual([]);
+    host.kernel.setGroupType(nic, 'DMA');
+    expect(host.during(() => host.kernel.setGroupType(nic, 'DMA'))).toHaveLength(2);
+  });
+
+  describe('before Linux 6.5', () => {
+    test('is EBUSY while a driver is bound, with a line in the log', () => {
+      const host = old('intel_iommu=on', '6.4');
+      host.kernel.bindDriver(nic, 'ixgbe');
+      expect(errno(() => host.kernel.setGroupType(nic, 'identity'))).toBe('EBUSY');
+      expect(host.log.at(-1)).toBe('iommu: Device is still bound to driver');
+    });
+
+    test('is EINVAL for a group of several devices', () => {
+      const host = old('intel_iommu=on', '6.4');
+      expect(errno(() => host.kernel.setGroupType(usb, 'identity'))).toBe('EINVAL');
+      expect(host.log.at(-1)).toBe('iommu: Cannot change default domain: Group has more than one device');
+    });
+
+    test('goes live from DMA to DMA-FQ since 5.15, where that type appeared', () => {
+      const live = (version: KernelVersion) => {
+        const host = old('intel_iommu=on', version);
+        host.kernel.setGroupType(nic, 'DMA');
+        host.kernel.bindDriver(nic, 'ixgbe');
+        return errno(() => host.kernel.setGroupType(nic, 'DMA-FQ'));
+      };
+      expect([live('6.4'), live('5.15'), live('5.14')]).toEqual(['ok', 'ok', 'EINVAL']);
+    });
+
+    test('the file cannot be written before 5.11', () => {
+      expect(errno(() => old('intel_iommu=on', '5.10').kernel.setGroupType(nic, 'DMA'))).toBe('EACCES');
+    });
   });
 
   test('is ENOENT while the IOMMU is off', () => {
@@ -154,6 +224,75 @@ describe('memory that firmware keeps using', () => {
     const first = [0, 1].map(() => host.kernel.map(usb, DATA, PAGE, 'both').address);
     expect(first).toEqual([0x0e00_2000, 0x0dff_f000]);
     expect(host.dma('00:14.0', 'write', REGION.start)).toBe('0xe000000');
+  });
+});
+
+describe('a unit without ECAP.PT, with iommu=pt', () => {
+  const unit = unitLike('skylake', { ecapClear: 1n << 6n });
+
+  test('since Linux 6.12 every device is translated, strictly, and cannot be given an identity domain', () => {
+    const host = new Host('intel_iommu=on iommu=pt', { unit });
+    expect(host.kernel.device(nic).defaultType).toBe('DMA');
+    expect(errno(() => host.kernel.setGroupType(nic, 'identity'))).toBe('EINVAL');
+    expect(host.dma('03:00.0', 'write', DATA)).toBe('fault 0x05');
+  });
+
+  test('before, all memory is mapped to itself by tables, which the unit walks', () => {
+    const host = old('intel_iommu=on iommu=pt', '6.11', { unit });
+    const { attached } = host.kernel.device(nic);
+    expect(attached).toMatchObject({ type: 'identity', did: 2 });
+    const [low, high] = host.context('03:00.0');
+    expect([BigInt(low) & 0xfffn, high]).toEqual([1n, '0x202']);
+    expect(host.dma('03:00.0', 'write', DATA + 0x123)).toBe(`0x${(DATA + 0x123).toString(16)}`);
+    expect(host.dma('03:00.0', 'write', 256 * MiB)).toBe('fault 0x05');
+    expect(host.kernel.map(nic, DATA, PAGE, 'both').address).toBe(DATA);
+  });
+
+  test('the untrusted device is translated in both', () => {
+    for (const host of [
+      new Host('intel_iommu=on iommu=pt', { unit }),
+      old('intel_iommu=on iommu=pt', '6.1', { unit }),
+    ])
+      expect(host.kernel.device(stranger).defaultType).toBe('DMA');
+  });
+});
+
+test('before Linux 6.12 the identity domain of legacy mode has an id as any other', () => {
+  const host = old('intel_iommu=on iommu=pt', '6.6');
+  expect(host.context('03:00.0')).toEqual(['0x9', '0x202']);
+});
+
+describe('a unit in caching mode', () => {
+  const unit = unitLike('skylake', { capSet: 1n << 7n });
+
+  test('is used strictly, says so, and what was announced before stays announced', () => {
+    const host = new Host('intel_iommu=on iommu.strict=0', { unit });
+    expect(host.kernel.device(nic).defaultType).toBe('DMA');
+    expect(host.log).toContain('DMAR: IOMMU batching disallowed due to virtualization');
+    expect(host.log).toContain(
+      'iommu: DMA domain TLB invalidation policy: lazy mode (set via kernel command line)',
+    );
+  });
+
+  test('is told of what was mapped, and of a device that got a domain', () => {
+    const host = new Host('intel_iommu=on', { unit });
+    const did = host.kernel.device(nic).attached?.did.toString(16);
+    expect(host.during(() => host.kernel.map(nic, DATA, PAGE, 'both'))).toEqual([
+      `iotlb 0x${did}00f2 0xfffff000`,
+    ]);
+    host.kernel.bindDriver(nic, null);
+    host.kernel.claim(nic);
+    expect(host.during(() => host.kernel.release(nic))).toEqual([
+      'context 0x30000000031 0x0',
+      `iotlb 0x${did}00e2 0x0`,
+    ]);
+  });
+
+  test('finds what was mapped after it had cached that nothing was there', () => {
+    const host = new Host('intel_iommu=on', { unit });
+    expect(host.dma('03:00.0', 'write', 0xffff_f000)).toBe('fault 0x05');
+    const { address } = host.kernel.map(nic, DATA, PAGE, 'both');
+    expect([address, host.dma('03:00.0', 'write', address)]).toEqual([0xffff_f000, '0x1000000']);
   });
 });
 
@@ -210,7 +349,7 @@ describe('VFIO', () => {
   test('refuses a group in which another driver is bound', () => {
     const host = new Host('intel_iommu=on');
     host.kernel.bindDriver(id('00:14.2'), 'thermal');
-    expect(errno(() => host.kernel.claim(usb))).toBe('EBUSY');
+    expect(errno(() => host.kernel.claim(usb))).toBe('EPERM');
     expect(host.kernel.device(usb).claimed).toBe(false);
   });
 

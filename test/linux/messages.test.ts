@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { KernelLog } from '../../source/linux/kernel-log.ts';
 import { faultMessage, faultStatusMessage } from '../../source/linux/messages.ts';
+import { defaultBuild } from '../../source/linux/policy.ts';
+import type { KernelVersion } from '../../source/linux/version.ts';
 import { presets } from '../../source/vtd/capabilities.ts';
 import { faultReasons } from '../../source/vtd/fault-reason.ts';
 import { DATA, FAULT_DELAY_NS, HandClock, Host, id } from '../support/host.ts';
@@ -195,6 +197,18 @@ describe('boot messages', () => {
       `iommu: Default domain type: ${type}`,
       `iommu: DMA domain TLB invalidation policy: ${mode}`,
     ]);
+  });
+
+  test('older kernels leave a blank where nothing follows, and say nothing of invalidation before 5.15', () => {
+    const printed = (version: KernelVersion) =>
+      new Host('intel_iommu=on', { build: { ...defaultBuild, version } }).log.filter((text) =>
+        text.startsWith('iommu:'),
+      );
+    expect(printed('6.1')).toEqual([
+      'iommu: Default domain type: Translated ',
+      'iommu: DMA domain TLB invalidation policy: lazy mode ',
+    ]);
+    expect(printed('5.14')).toEqual(['iommu: Default domain type: Translated ']);
   });
 
   test('time stamps never go back', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { defaultBuild } from '../../source/linux/policy.ts';
-import { previewBoot } from '../../source/machine/preview.ts';
+import { plainMachine, previewBoot } from '../../source/machine/preview.ts';
 import { deviceIdentity } from '../../source/simulation/state.ts';
 import { device, session } from '../support/session.ts';
 
@@ -96,7 +96,7 @@ test('what is foretold of a boot line is what that boot does', () => {
       const line = chosen.join(' ');
       const build = { ...defaultBuild, intelIommuDefaultOn };
       const { simulation } = session(line, { build });
-      const preview = previewBoot(line, build);
+      const preview = previewBoot(line, { ...plainMachine, build });
       expect(preview.translation).toBe(simulation.machine.kernel.policy.translation);
       const booted = simulation.machine.devices.map((one) => {
         const { name, lane, attachedDomain: domain } = deviceIdentity(simulation, one);

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { bootWords } from '../../source/linux/boot-line.ts';
-import { defaultBuild } from '../../source/linux/policy.ts';
+import { plainMachine } from '../../source/machine/preview.ts';
 import { explainBoot } from '../../source/output/explain-boot.ts';
 import { bootText } from '../../source/ui/boot-text.ts';
 import { device, session } from '../support/session.ts';
 
-const explained = (line: string) => explainBoot(line, defaultBuild);
+const explained = (line: string) => explainBoot(line, plainMachine);
 const devices = ['nic0', 'nvme0', 'gpu0', 'hba1', 'usb0', 'tb0'];
 
 test('each word is told with the devices it changes', () => {

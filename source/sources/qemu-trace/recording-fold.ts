@@ -1,6 +1,6 @@
 /** Everything that is known at a position of a recording: a pure function of the entries before it. */
 import { readBootLine } from '../../linux/boot-line.ts';
-import { decide, defaultBuild } from '../../linux/policy.ts';
+import { decide, defaultBuild, plainPlatform } from '../../linux/policy.ts';
 import { DeviceFold } from './device-fold.ts';
 import { devicesOf } from './devices.ts';
 import type { Entry } from './event.ts';
@@ -31,7 +31,11 @@ export class RecordingFold {
     this.entries = trace.entries;
     // Without the command line, what Linux does by default is the best guess.
     const { boot, cachingMode } = trace.command ?? { boot: '', cachingMode: false };
-    const { defaultType, strict } = decide(readBootLine(boot), defaultBuild, cachingMode);
+    const { defaultType, strict } = decide(readBootLine(boot), defaultBuild, {
+      cachingMode,
+      externalPort: false,
+      platform: plainPlatform,
+    });
     this.devices = devicesOf(trace).map((device) => new DeviceFold(device, defaultType, strict));
     this.bySourceId = new Map(this.devices.map((fold) => [fold.device.sourceId, fold]));
   }

@@ -1,5 +1,4 @@
 /** The kernel command line as a prompt over the lower half of Overview, with what it would do, live. */
-import { defaultBuild } from '../../linux/policy.ts';
 import type { DeviceState } from '../../simulation/snapshot.ts';
 import { badge, domainWord, laneToken } from '../fate.ts';
 import { glyph } from '../glyphs.ts';
@@ -26,10 +25,7 @@ export function bootPrompt(scene: Scene, width: number, height: number): Row[] {
   );
   const before = '   linux ro ';
   const input = row(span(before, 'label'), ...inputSpans(prompt, width - before.length - 2));
-  const preview = scene.tools.previewBoot(prompt.line.text, {
-    ...defaultBuild,
-    intelIommuDefaultOn: scene.snapshot.defaultOn ?? false,
-  });
+  const preview = scene.tools.previewBoot(prompt.line.text, scene.snapshot.machine);
   const words = wordRows(preview.words, width);
   const after = previewRows(scene, preview, width);
   const open = prompt.open.length > 0 ? prompt.open.join('  ') : null;
