@@ -341,6 +341,7 @@ const CACHES: Readonly<Record<Exclude<Invalidation['kind'], 'wait'>, string>> = 
   iotlb: 'IOTLB',
   'pasid iotlb': 'PASID IOTLB',
   'interrupt entry': 'interrupt entries',
+  'device tlb': 'device TLB',
 };
 
 /** Where a request went. An address that was not translated may be too large for a number to tell it exactly. */

@@ -74,6 +74,32 @@ export function explainStep(step: Step, request: Request): Explained {
     case 'first-stage cache':
     case 'first-stage entry':
       return scalable(step);
+    case 'translation request':
+      return {
+        ...nothing,
+        label: 'answer',
+        value: step.verdict === 'passed' ? frame(step.address ?? 0) : 'none',
+        meaning: step.clause.split(': ').at(-1) ?? '',
+        why:
+          step.verdict === 'passed'
+            ? `The unit tells ${request.device} where this page lies, how large it is and what may be done there. The device may keep that until it is told to forget it.`
+            : `${request.device} gets no translation. Where paging alone knows no such page, that is an answer like any other and no fault.`,
+      };
+    case 'translated request':
+      return {
+        ...nothing,
+        label: 'translated',
+        value: request.address,
+        meaning: step.fault === 0 ? 'address used unchanged' : faultReason(step.fault).meaning,
+        why: 'The device says that it translated the address itself. The unit trusts it: no table says what the device may reach, which is why devices that are not trusted get no ATS.',
+      };
+    case 'page request':
+      return {
+        ...nothing,
+        label: 'page request',
+        meaning: 'goes into the page request queue',
+        why: `${request.device} asks the system to make a page available. Software finds the request in a queue in memory and answers it.`,
+      };
     case 'protected memory':
       return {
         ...nothing,

@@ -39,9 +39,10 @@ export class FaultLog {
   /**
    * Store a fault.
    *
-   * @param access READ, WRITE, or both for an atomic operation; EXECUTE beside READ
+   * @param access READ, WRITE, or both for an atomic operation; EXECUTE beside READ; neither for a page request
    * @param pasid of a request with PASID, or -1
    * @param privileged whether a request with PASID asked as a supervisor
+   * @param addressType the AT field: 0 untranslated, 1 translation, 2 translated
    */
   record(
     sourceId: number,
@@ -51,6 +52,7 @@ export class FaultLog {
     access: number,
     pasid = -1,
     privileged = false,
+    addressType = 0,
   ): Recorded {
     if (this.overflow) return 'overflow';
     if (this.compression !== 'none') {
@@ -67,17 +69,18 @@ export class FaultLog {
     this.words[at] = lo & ~0xfff;
     this.words[at + 1] = hi;
     const isRead = (access & READ) !== 0;
-    const isAtomic = (access & (READ | WRITE)) === (READ | WRITE);
+    const moves = access & (READ | WRITE);
+    const isOther = moves === 0 || moves === (READ | WRITE);
     let tagged = 0;
     if (pasid >= 0) {
       tagged = 1 << PP.shift;
       if (privileged) tagged |= 1 << PRIV.shift;
       if ((access & EXECUTE) !== 0) tagged |= 1 << EXE.shift;
     }
-    this.words[at + SID.word] = sourceId | tagged | ((isAtomic ? 1 : 0) << T2.shift);
+    this.words[at + SID.word] = sourceId | tagged | ((isOther ? 1 : 0) << T2.shift);
     const pasidBits = pasid >= 0 ? pasid << PV.shift : 0;
     this.words[at + 3] =
-      pasidBits | (reason << FR.shift) | (0 << AT.shift) | ((isRead ? 1 : 0) << T1.shift) | HELD;
+      pasidBits | (reason << FR.shift) | (addressType << AT.shift) | ((isRead ? 1 : 0) << T1.shift) | HELD;
     this.next = (this.next + 1) % this.records;
     return wasEmpty ? 'first' : 'recorded';
   }

@@ -11,8 +11,10 @@ import { firstStageEntryLayout, firstStagePageEntry } from './first-stage-entry.
 import { EXECUTE, PAGE_SIZE, READ, WRITE } from './paging-entry.ts';
 import { PASID_WORDS } from './pasid-cache.ts';
 import { pasidTableEntry } from './pasid-table-entry.ts';
+import { AS_PERMITTED } from './request-kind.ts';
 import {
   Flags,
+  GLOBAL,
   INTERRUPT_BASE,
   INTERRUPT_MASK,
   legacyFaults,
@@ -27,13 +29,14 @@ import {
 
 const { fs_nonleaf_lookup, fs_nonleaf_hit, page_walks } = Counter;
 
-const { P, RW, US, A, D, EA } = firstStagePageEntry.fields;
+const { P, RW, US, A, D, EA, G } = firstStagePageEntry.fields;
 const PRESENT = 1 << P.shift;
 const WRITABLE = 1 << RW.shift;
 const USER = 1 << US.shift;
 const ACCESSED = 1 << A.shift;
 const DIRTY = 1 << D.shift;
 const EXTENDED_ACCESSED = 1 << EA.shift;
+const G_TO_GLOBAL = 9 - G.shift;
 /** Where a path keeps the opposite of XD, so that all its permissions are the AND over its entries. */
 const EXECUTABLE = 1 << 3;
 
@@ -162,8 +165,7 @@ export class FirstStageWalker extends Walker {
       const lower = memory.lo;
       const upper = memory.hi;
       const isLeaf = level === 1 || (level <= 3 && (lower & PAGE_SIZE) !== 0);
-      const wanted = flagsOf(isLeaf, access, controls);
-      const missing = wanted & ~lower;
+      let missing = 0;
       let fault = 0;
       if ((lower & PRESENT) === 0) fault = Fault.FS_NOT_PRESENT;
       else {
@@ -176,7 +178,12 @@ export class FirstStageWalker extends Walker {
           fault = Fault.NO_EXECUTE;
         }
         if (fault === 0 && this.isReserved(level, isLeaf, lower, upper, controls)) fault = Fault.FS_RESERVED;
-        if (fault === 0 && missing !== 0) fault = this.flagFault(isNested);
+        if (fault === 0) {
+          const writes =
+            isLeaf && (access & WRITE) !== 0 && this.mayWrite(path, access, isSupervisor, controls);
+          missing = flagsOf(writes, controls) & ~lower;
+          if (missing !== 0) fault = this.flagFault(isNested);
+        }
       }
       if (this.steps !== null)
         this.noteFirstStage(fault === 0 ? 'go on' : 'blocked', level, entryHi, entryAt, true, fault);
@@ -188,7 +195,7 @@ export class FirstStageWalker extends Walker {
       tableHi = upper & TABLE_HI;
       tableLo = lower & ~OFFSET;
       if (isLeaf) {
-        let permissions = accessesOf(path, controls);
+        let permissions = accessesOf(path, controls) | ((lower << G_TO_GLOBAL) & GLOBAL);
         if (((lower | missing) & DIRTY) === 0) permissions &= ~(WRITE | (WRITE << SUPERVISOR_SHIFT));
         if (isNested)
           return this.finishNested(mine, hi, lo, access, level, tableHi, tableLo, permissions, space);
@@ -263,11 +270,13 @@ export class FirstStageWalker extends Walker {
       return fault;
     }
     const honoured = this.honoured();
-    const fault = this.walkSecond(mine, guestHi, guestLo, access & honoured, honoured);
+    let wanted = access & (honoured | AS_PERMITTED);
+    if (access < 0 && (permissions & (WRITE | (WRITE << SUPERVISOR_SHIFT))) === 0) wanted &= ~WRITE;
+    const fault = this.walkSecond(mine, guestHi, guestLo, wanted, honoured);
     if (fault !== 0) return fault;
     let granted = this.leafPermissions | (~honoured & EXECUTE);
     if (!this.leafDirty) granted &= ~WRITE;
-    granted |= granted << SUPERVISOR_SHIFT;
+    granted |= (granted << SUPERVISOR_SHIFT) | GLOBAL;
     const leafOffset = (1 << (12 + 9 * (this.leafLevel - 1))) - 1;
     const outLo = (this.leafLo & ~leafOffset) | (guestLo & leafOffset);
     return this.finish(
@@ -276,7 +285,7 @@ export class FirstStageWalker extends Walker {
       Math.min(level, this.leafLevel),
       this.leafHi,
       outLo & ~OFFSET,
-      permissions & granted,
+      (permissions & granted) | this.leafSnoop,
       space,
       Fault.SM_INTERRUPT_RANGE,
     );
@@ -285,6 +294,7 @@ export class FirstStageWalker extends Walker {
   /** Why permissions refuse a request, or 0: those of an entry, or of a cached path. */
   private refusalOf(permissions: number, access: number, isSupervisor: boolean, controls: number): number {
     if (!isSupervisor && (permissions & USER) === 0) return Fault.NO_USER;
+    if (access < 0) return 0;
     if (
       (access & WRITE) !== 0 &&
       (permissions & WRITABLE) === 0 &&
@@ -293,6 +303,11 @@ export class FirstStageWalker extends Walker {
       return Fault.SM_NO_WRITE;
     }
     return (access & EXECUTE) !== 0 && (permissions & EXECUTABLE) === 0 ? Fault.NO_EXECUTE : 0;
+  }
+
+  /** Whether a write that got this far may be done; one that is only asked for if permitted may not have been. */
+  private mayWrite(path: number, access: number, isSupervisor: boolean, controls: number): boolean {
+    return access >= 0 || this.refusalOf(path, WRITE, isSupervisor, controls) === 0;
   }
 
   private isReserved(
@@ -340,13 +355,14 @@ export class FirstStageWalker extends Walker {
 }
 
 /** The flags that a walk through an entry leaves set in it. */
-function flagsOf(isLeaf: boolean, access: number, controls: number): number {
+function flagsOf(writes: boolean, controls: number): number {
   const accessed = (controls & EAFE) !== 0 ? ACCESSED | EXTENDED_ACCESSED : ACCESSED;
-  return isLeaf && (access & WRITE) !== 0 ? accessed | DIRTY : accessed;
+  return writes ? accessed | DIRTY : accessed;
 }
 
 function forbiddenBySmep(path: number, access: number, isSupervisor: boolean, controls: number): boolean {
-  return isSupervisor && (access & EXECUTE) !== 0 && (controls & SMEP) !== 0 && (path & USER) !== 0;
+  const executes = access >= 0 && (access & EXECUTE) !== 0;
+  return isSupervisor && executes && (controls & SMEP) !== 0 && (path & USER) !== 0;
 }
 
 /** What a path grants: R, W and X of users, and those of supervisors above. */

@@ -1,30 +1,37 @@
 /**
  * The queued invalidation interface: a ring of descriptors in memory. VT-d specification, chapter 6.5.2.
- * Descriptors are carried out as soon as the tail is written.
+ * Descriptors are carried out as soon as the tail is written. Only devices take their time: while one has not
+ * answered, what waits for it waits, and the rest goes on.
  */
 import { join } from './bits.ts';
 import type { Capabilities } from './capabilities.ts';
+import type { EndpointLink, InvalidateMessage } from './endpoint-link.ts';
 import {
   contextDescriptor,
   DescriptorType,
   descriptorLayout,
+  deviceTlbDescriptor,
   Granularity,
   interruptEntryDescriptor,
   iotlbDescriptor,
   PasidGranularity,
+  pageResponseDescriptor,
   pasidCacheDescriptor,
+  pasidDeviceTlbDescriptor,
   pasidIotlbDescriptor,
   waitDescriptor,
 } from './invalidation-descriptor.ts';
 import type { Invalidator } from './invalidator.ts';
 import type { Layout } from './layout.ts';
 import type { PhysicalMemory } from './memory.ts';
-import { QueueError } from './registers.ts';
+import { PendingInvalidations } from './pending-invalidations.ts';
+import { QueueError, queueError } from './registers.ts';
+import { sizeBitsOf } from './translation-completion.ts';
 
 export type QueueHost = {
   /** A wait descriptor asked for an interrupt: ICS.IWC. */
   invalidationComplete(): void;
-  /** The queue stopped: FSTS.IQE. */
+  /** The queue stopped, or a device did not answer as it should: FSTS.IQE, ITE or ICE. */
   queueError(): void;
   /** Whether the root table in use is in scalable mode. */
   isScalable(): boolean;
@@ -36,6 +43,16 @@ const iotlb = iotlbDescriptor.fields;
 const interruptEntry = interruptEntryDescriptor.fields;
 const pasidIotlb = pasidIotlbDescriptor.fields;
 const pasidCache = pasidCacheDescriptor.fields;
+const deviceTlb = deviceTlbDescriptor.fields;
+const pasidDeviceTlb = pasidDeviceTlbDescriptor.fields;
+const response = pageResponseDescriptor.fields;
+const { ITESID, ICESID } = queueError.fields;
+
+/** Not an error: a device has no room for another invalidation, so that the queue stands still until it has. */
+const BUSY = -1;
+
+/** A wait descriptor that devices are still to be waited for. */
+type PendingWait = { readonly words: Int32Array; readonly tags: Set<number>; readonly isFence: boolean };
 
 export class InvalidationQueue {
   enabled = false;
@@ -44,6 +61,16 @@ export class InvalidationQueue {
   tail = 0;
   /** FSTS.IQE: stopped at `head` until software clears it. */
   stopped = false;
+  /** FSTS.ITE: a device did not answer in time. No descriptor is fetched until software clears it. */
+  timedOut = false;
+  /** FSTS.ICE: a device answered what it was not asked. */
+  unexpected = false;
+  /** IQERCD.ITESID and ICESID. */
+  private timedOutId = 0;
+  private unexpectedId = 0;
+  private readonly pending = new PendingInvalidations();
+  private readonly messages = new Map<number, InvalidateMessage>();
+  private waits: PendingWait[] = [];
   /** IQERCD.IQEI. */
   error: number = QueueError.NONE;
   private readonly reserved = new Map<Layout, Int32Array>();
@@ -55,12 +82,20 @@ export class InvalidationQueue {
   private readonly capabilities: Capabilities;
   private readonly invalidator: Invalidator;
   private readonly host: QueueHost;
+  private readonly link: EndpointLink;
 
-  constructor(memory: PhysicalMemory, capabilities: Capabilities, invalidator: Invalidator, host: QueueHost) {
+  constructor(
+    memory: PhysicalMemory,
+    capabilities: Capabilities,
+    invalidator: Invalidator,
+    host: QueueHost,
+    link: EndpointLink,
+  ) {
     this.memory = memory;
     this.capabilities = capabilities;
     this.invalidator = invalidator;
     this.host = host;
+    this.link = link;
   }
 
   /** IQA was written: base address, 2^size pages, and whether descriptors have 256 bits. */
@@ -83,11 +118,59 @@ export class InvalidationQueue {
     this.run();
   }
 
+  /** The upper half of IQERCD. */
+  get errorDevices(): number {
+    return (this.timedOutId << ITESID.shift) | (this.unexpectedId << ICESID.shift);
+  }
+
+  /** A device says that it carried out an invalidation. */
+  completed(sourceId: number, tag: number): void {
+    const ended = this.pending.end(tag, sourceId);
+    if (ended === null) {
+      this.unexpected = true;
+      this.unexpectedId = sourceId;
+      return this.host.queueError();
+    }
+    this.invalidator.deviceTlb(this.messages.get(tag) as InvalidateMessage);
+    for (const { tags } of this.waits) tags.delete(tag);
+    while (this.waits.length > 0 && this.waits[0].tags.size === 0) {
+      this.finishWait((this.waits.shift() as PendingWait).words);
+    }
+    this.run();
+  }
+
+  /** The time for an answer is over. Waits under way are given up: their status is never written. */
+  timeOut(tag: number): void {
+    const ended = this.pending.end(tag);
+    if (ended === null) return;
+    this.timedOut = true;
+    this.timedOutId = ended.sourceId;
+    this.waits = [];
+    this.host.queueError();
+  }
+
+  /** Software cleared ITE: go on with what was not fetched yet. */
+  clearTimeOut(): void {
+    this.timedOut = false;
+    this.timedOutId = 0;
+    this.run();
+  }
+
+  /** Software cleared ICE. */
+  clearUnexpected(): void {
+    this.unexpected = false;
+    this.unexpectedId = 0;
+  }
+
+  private get isHeld(): boolean {
+    return this.stopped || this.timedOut || this.waits.some(({ isFence }) => isFence);
+  }
+
   private run(): void {
-    if (!this.enabled || this.stopped) return;
+    if (!this.enabled || this.isHeld) return;
     if (this.tail >= this.bytes) return this.stop(QueueError.TAIL);
     if (this.tail % this.step !== 0) return this.stop(QueueError.TAIL_ALIGNMENT);
-    while (this.head !== this.tail) {
+    while (this.head !== this.tail && !this.isHeld) {
       const at = this.base + this.head;
       if (!this.memory.has(at + this.step - 1)) return this.stop(QueueError.FETCH);
       const fetched = this.head;
@@ -97,6 +180,7 @@ export class InvalidationQueue {
       if (error !== QueueError.NONE) {
         // The head stays at an offending descriptor (chapter 6.5.2.10).
         this.head = fetched;
+        if (error === BUSY) return;
         return this.stop(error);
       }
     }
@@ -110,8 +194,8 @@ export class InvalidationQueue {
 
   private carryOut(words: Int32Array): number {
     const format = descriptorLayout(words[0]);
-    const isPasidType = format === pasidIotlbDescriptor || format === pasidCacheDescriptor;
-    if (format === null || (isPasidType && !this.capabilities.scalableMode)) return QueueError.TYPE;
+    if (format === null || !this.knows(format)) return QueueError.TYPE;
+    const isPasidType = pasidTypes.has(format);
     const isScalable = this.host.isScalable();
     if (words.length === 4 && (isScalable || isPasidType)) return QueueError.WIDTH;
     if (isPasidType && !isScalable) return QueueError.TABLE_MODE;
@@ -147,9 +231,53 @@ export class InvalidationQueue {
         else this.invalidator.pasidCachePasid(did, pasid);
         return QueueError.NONE;
       }
+      case DescriptorType.DEVICE_TLB:
+      case DescriptorType.PASID_DEVICE_TLB:
+        return this.sendInvalidate(words);
+      case DescriptorType.PAGE_RESPONSE:
+        this.link.respond({
+          sourceId: (words[0] >>> response.RID.shift) & response.RID.mask,
+          pasid: (words[0] & (1 << response.PP.shift)) === 0 ? -1 : words[1] & response.PASID.mask,
+          group: (words[2] >>> response.PRGI.shift) & response.PRGI.mask,
+          code: (words[0] >>> response.RC.shift) & response.RC.mask,
+        });
+        return QueueError.NONE;
       default:
         return this.wait(words);
     }
+  }
+
+  /** Whether the unit has a type of descriptor. */
+  private knows(format: Layout): boolean {
+    const { scalableMode, deviceTlb, pageRequests } = this.capabilities;
+    if (pasidTypes.has(format) && !scalableMode) return false;
+    if (format === deviceTlbDescriptor || format === pasidDeviceTlbDescriptor) return deviceTlb;
+    return format !== pageResponseDescriptor || pageRequests;
+  }
+
+  /** Ask a device to forget a range, if it has room for one more invalidation. */
+  private sendInvalidate(words: Int32Array): number {
+    const isOfPasid = (words[0] & 15) === DescriptorType.PASID_DEVICE_TLB;
+    const { SID, MIP } = isOfPasid ? pasidDeviceTlb : deviceTlb;
+    const sourceId = (words[SID.word] >>> SID.shift) & SID.mask;
+    const isLarge = isOfPasid
+      ? (words[2] & (1 << pasidDeviceTlb.S.shift)) !== 0
+      : (words[2] & (1 << deviceTlb.S.shift)) !== 0;
+    const counted = this.capabilities.DIT ? physicalFunction(words) : sourceId;
+    const pending = this.pending.begin(sourceId, counted, (words[MIP.word] >>> MIP.shift) & MIP.mask);
+    if (pending === null) return BUSY;
+    const message: InvalidateMessage = {
+      sourceId,
+      tag: pending.tag,
+      pasid: isOfPasid ? words[pasidDeviceTlb.PASID.word] & pasidDeviceTlb.PASID.mask : -1,
+      isGlobal: isOfPasid && (words[2] & (1 << pasidDeviceTlb.G.shift)) !== 0,
+      hi: words[3],
+      lo: words[2] & ~0xfff,
+      sizeBits: sizeBitsOf(words[3], words[2], isLarge),
+    };
+    this.messages.set(pending.tag, message);
+    this.link.invalidate(message);
+    return QueueError.NONE;
   }
 
   /** The reserved bits of a format on this unit, computed once. */
@@ -198,13 +326,38 @@ export class InvalidationQueue {
     return QueueError.NONE;
   }
 
+  /** A wait is over once all that came before it is, the answers of devices included. */
   private wait(words: Int32Array): number {
+    if (this.pending.size === 0 && this.waits.length === 0) this.finishWait(words);
+    else {
+      const isFence = ((words[0] >>> wait.FN.shift) & 1) !== 0;
+      this.waits.push({ words, tags: this.pending.tags, isFence });
+    }
+    return QueueError.NONE;
+  }
+
+  private finishWait(words: Int32Array): void {
     if (((words[0] >>> wait.SW.shift) & 1) !== 0) {
       const address = join(words[3], words[2] & ~3);
       if (this.memory.has(address)) this.memory.write32(address, words[wait.STDATA.word]);
     }
     this.invalidator.wait();
+    // Page requests go into their queue the moment they come, so that PD finds none left to drain.
     if (((words[0] >>> wait.IF.shift) & 1) !== 0) this.host.invalidationComplete();
-    return QueueError.NONE;
   }
 }
+
+/** Types of descriptor that belong to scalable mode. */
+const pasidTypes: ReadonlySet<Layout> = new Set<Layout>([
+  pasidIotlbDescriptor,
+  pasidCacheDescriptor,
+  pasidDeviceTlbDescriptor,
+  pageResponseDescriptor,
+]);
+
+/** PFSID of a device-TLB descriptor of either type. */
+const physicalFunction = (words: Int32Array): number => {
+  const { PFSIDlow, PFSIDhigh } = deviceTlb;
+  const low = (words[0] >>> PFSIDlow.shift) & PFSIDlow.mask;
+  return (((words[1] >>> PFSIDhigh.shift) & PFSIDhigh.mask) << 4) | low;
+};

@@ -1,10 +1,19 @@
 /** Carries out invalidations, from the queue or from registers, and says what was done. */
+import { join } from './bits.ts';
+import type { InvalidateMessage } from './endpoint-link.ts';
 import { CANONICAL_HI } from './first-stage-walker.ts';
 import { Granularity } from './invalidation-descriptor.ts';
 import type { Translator } from './translator.ts';
 
 export type Invalidation = {
-  readonly kind: 'context' | 'pasid cache' | 'iotlb' | 'pasid iotlb' | 'interrupt entry' | 'wait';
+  readonly kind:
+    | 'context'
+    | 'pasid cache'
+    | 'iotlb'
+    | 'pasid iotlb'
+    | 'interrupt entry'
+    | 'device tlb'
+    | 'wait';
   readonly granularity: 'global' | 'domain' | 'device' | 'pasid' | 'page' | 'index' | null;
   readonly did: number | null;
   readonly pasid: number | null;
@@ -178,6 +187,21 @@ export class Invalidator {
     this.tell({ ...none, kind: 'interrupt entry', granularity: 'index', index, dropped });
   }
 
+  /** A device answered that it dropped a range from its TLB. */
+  deviceTlb({ sourceId, pasid, isGlobal, hi, lo, sizeBits }: InvalidateMessage): void {
+    this.counts.device_tlb++;
+    const isAll = sizeBits > 63;
+    this.tell({
+      ...none,
+      kind: 'device tlb',
+      granularity: isAll ? 'global' : 'page',
+      pasid: pasid < 0 || isGlobal ? null : pasid,
+      sourceId,
+      address: isAll ? null : pageOf(hi, lo, sizeBits),
+      pages: 2 ** (sizeBits - 12),
+    });
+  }
+
   wait(): void {
     this.counts.wait++;
     this.tell({ ...none, kind: 'wait' });
@@ -186,4 +210,10 @@ export class Invalidator {
   private tell(done: Invalidation): void {
     this.observer?.(done);
   }
+}
+
+/** The first address of a range of which an address was given, as a number. */
+function pageOf(hi: number, lo: number, sizeBits: number): number {
+  const bytes = 2 ** sizeBits;
+  return Math.floor(join(hi, lo & ~0xfff) / bytes) * bytes;
 }

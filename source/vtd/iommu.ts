@@ -2,14 +2,18 @@
  * One remapping unit: its registers and what writing them does. Software reaches the unit only through
  * `read32`, `write32` and their 64-bit forms, and through tables and queues in memory.
  */
+import { AtsRequests } from './ats-requests.ts';
 import { bigToWords, join } from './bits.ts';
 import { type Capabilities, capabilities, type UnitDescription } from './capabilities.ts';
 import { WINDOW_BYTES } from './capability-rules.ts';
+import { type EndpointLink, ResponseCode } from './endpoint-link.ts';
 import { FaultLog } from './fault-log.ts';
 import { InvalidationQueue } from './invalidation-queue.ts';
 import { Invalidator } from './invalidator.ts';
 import type { PhysicalMemory } from './memory.ts';
-import { WRITE } from './paging-entry.ts';
+import type { PageRequest } from './page-request.ts';
+import { isPageRequestRegister, PageRequestQueue } from './page-request-queue.ts';
+import { EXECUTE, WRITE } from './paging-entry.ts';
 import { PerformanceMonitor } from './performance-monitor.ts';
 import { PerformanceOffset } from './performance-registers.ts';
 import { isProtectedMemoryRegister } from './protected-memory.ts';
@@ -24,7 +28,7 @@ import {
   rootTableAddress,
 } from './registers.ts';
 import type { Step } from './step.ts';
-import { type CacheShape, defaultCaches, Translator } from './translator.ts';
+import { type CacheShape, defaultCaches } from './translator.ts';
 import { defaultUncertain, type Uncertain } from './uncertain.ts';
 
 const WINDOW_WORDS = WINDOW_BYTES / 4;
@@ -36,6 +40,8 @@ const FSTS = {
   PFO: bitOf(faultStatus.fields.PFO),
   PPF: bitOf(faultStatus.fields.PPF),
   IQE: bitOf(faultStatus.fields.IQE),
+  ICE: bitOf(faultStatus.fields.ICE),
+  ITE: bitOf(faultStatus.fields.ITE),
 };
 const ONE_SHOTS = Global.SRTP | Global.SIRTP | Global.WBF;
 const PERSISTENT = Global.TE | Global.QIE | Global.IRE | Global.CFI;
@@ -51,6 +57,9 @@ const WRITABLE: Readonly<Record<number, number>> = {
   [Offset.IEDATA]: -1,
   [Offset.IEADDR]: ~3,
   [Offset.IEUADDR]: -1,
+  [Offset.PEDATA]: -1,
+  [Offset.PEADDR]: ~3,
+  [Offset.PEUADDR]: -1,
   [Offset.IRTA]: 0xffff_f80f | 0,
   [Offset.IRTA + 4]: -1,
 };
@@ -69,7 +78,12 @@ const isMonitorRegister = (offset: number): boolean =>
 export type IommuOptions = {
   readonly caches?: CacheShape;
   readonly uncertain?: Partial<Uncertain>;
+  /** Without one, devices have nothing to forget and say so at once. */
+  readonly link?: EndpointLink;
 };
+
+/** What became of a page request: in the queue; answered by the unit itself, as the queue is full; or refused. */
+export type PageRequestOutcome = 'posted' | 'dropped' | 'refused';
 
 /**
  * An interrupt message the unit sends for its own events: a write of `data` to `address`, in the compatibility format.
@@ -81,12 +95,13 @@ export class Iommu {
   /** The preset, and what was changed in it. */
   readonly name: string;
   readonly capabilities: Capabilities;
-  readonly translator: Translator;
+  readonly translator: AtsRequests;
   readonly invalidator: Invalidator;
   readonly faultLog: FaultLog;
   readonly queue: InvalidationQueue;
   /** Of a unit with ECAP.PMS. */
   readonly monitor: PerformanceMonitor | null;
+  readonly pageRequests: PageRequestQueue;
   private readonly registers = new Int32Array(WINDOW_WORDS);
   private readonly sendInterrupt: SendInterrupt;
   /** The persistent and status bits of GSTS. */
@@ -96,7 +111,7 @@ export class Iommu {
     memory: PhysicalMemory,
     description: UnitDescription,
     sendInterrupt: SendInterrupt,
-    { caches = defaultCaches, uncertain = {} }: IommuOptions = {},
+    { caches = defaultCaches, uncertain = {}, link }: IommuOptions = {},
   ) {
     this.name = description.name;
     this.capabilities = capabilities(description);
@@ -105,7 +120,7 @@ export class Iommu {
       this.capabilities.faultRecords,
       uncertain.faultCompression ?? defaultUncertain.faultCompression,
     );
-    this.translator = new Translator(
+    this.translator = new AtsRequests(
       memory,
       this.capabilities,
       this.faultLog,
@@ -114,11 +129,22 @@ export class Iommu {
       uncertain,
     );
     this.invalidator = new Invalidator(this.translator);
-    this.queue = new InvalidationQueue(memory, this.capabilities, this.invalidator, {
-      invalidationComplete: () => this.completeWait(),
-      queueError: () => this.raiseFaultEvent(),
-      isScalable: () => this.translator.isScalable,
-    });
+    const endpoints = link ?? {
+      invalidate: ({ sourceId, tag }) => this.invalidationCompleted(sourceId, tag),
+      respond: () => {},
+    };
+    this.queue = new InvalidationQueue(
+      memory,
+      this.capabilities,
+      this.invalidator,
+      {
+        invalidationComplete: () => this.completeWait(),
+        queueError: () => this.raiseFaultEvent(),
+        isScalable: () => this.translator.isScalable,
+      },
+      endpoints,
+    );
+    this.pageRequests = new PageRequestQueue(memory, endpoints, () => this.raiseEvent(Offset.PECTL));
     this.monitor = this.capabilities.performanceMonitoring
       ? new PerformanceMonitor(this.translator.counts, {
           watch: (on) => {
@@ -133,6 +159,7 @@ export class Iommu {
     this.set(Offset.ECAP, ...bigToWords(description.ecap, 2));
     this.set(Offset.FECTL, MASKED);
     this.set(Offset.IECTL, MASKED);
+    if (this.capabilities.pageRequests) this.set(Offset.PECTL, MASKED);
   }
 
   /** Read a 32-bit register or half of a 64-bit one. Offsets that name nothing read as 0. */
@@ -155,8 +182,11 @@ export class Iommu {
         return this.queue.tail;
       case Offset.IQERCD:
         return this.queue.error;
+      case Offset.IQERCD + 4:
+        return this.queue.errorDevices;
     }
     if (isProtectedMemoryRegister(offset)) return this.translator.protectedMemory.read(offset);
+    if (isPageRequestRegister(offset) && offset < Offset.PECTL) return this.pageRequests.read(offset);
     const { faultOffset, faultRecords, invalidateOffset } = this.capabilities;
     // IVA is write-only.
     if (offset === invalidateOffset || offset === invalidateOffset + 4) return 0;
@@ -196,6 +226,7 @@ export class Iommu {
         }
         return;
     }
+    if (isPageRequestRegister(offset)) return this.pageQueue(offset, value);
     if (isProtectedMemoryRegister(offset)) {
       this.translator.protectedMemory.write(offset, value);
       return this.translator.setGates();
@@ -224,6 +255,30 @@ export class Iommu {
     this.write32(offset + 4, hi);
   }
 
+  /** A device says that it carried out the invalidation with this tag. */
+  invalidationCompleted(sourceId: number, tag: number): void {
+    this.queue.completed(sourceId, tag);
+  }
+
+  /** A device did not answer the invalidation with this tag in time: how long that is, the machine decides. */
+  invalidationTimedOut(tag: number): void {
+    this.queue.timeOut(tag);
+  }
+
+  /** A page request message of a device. VT-d specification, chapter 7.4. */
+  pageRequest(request: PageRequest): PageRequestOutcome {
+    const { sourceId, hi, lo, access, pasid, privileged, isLast } = request;
+    const { translator, pageRequests } = this;
+    const executes = (access & EXECUTE) !== 0;
+    if (!translator.admitsPageRequest(sourceId, hi, lo, pasid, privileged, executes)) {
+      if (isLast) pageRequests.answer(request, ResponseCode.FAILURE);
+      return 'refused';
+    }
+    const posted = pageRequests.post(request);
+    if (posted === 'posted') translator.countPosted(sourceId);
+    return posted;
+  }
+
   /**
    * What a request would meet, step by step, without any effect on the unit.
    *
@@ -241,14 +296,13 @@ export class Iommu {
     pasid = -1,
     privileged = false,
   ) {
-    const { translator } = this;
-    const steps: Step[] = [];
-    const outcome = this.probe(steps, cold, () =>
-      pasid < 0
-        ? translator.translate(sourceId, hi, lo, access)
-        : translator.translateWithPasid(sourceId, hi, lo, access, pasid, privileged),
+    return this.probe(
+      (translator) =>
+        pasid < 0
+          ? translator.translate(sourceId, hi, lo, access)
+          : translator.translateWithPasid(sourceId, hi, lo, access, pasid, privileged),
+      cold,
     );
-    return { outcome, hi: translator.outHi, lo: translator.outLo, fault: translator.fault, steps };
   }
 
   /**
@@ -258,27 +312,31 @@ export class Iommu {
    * @returns the outcome as InterruptRemapper.interrupt gives it, the fault, and the steps
    */
   explainInterrupt(sourceId: number, lo: number, data: number, bytes = 4, cold = false) {
-    const { translator } = this;
-    const steps: Step[] = [];
-    const outcome = this.probe(steps, cold, () => {
+    const { outcome, fault, steps } = this.probe((translator) => {
       translator.translate(sourceId, 0, lo, WRITE);
       return translator.interrupt(sourceId, lo, data, bytes);
-    });
-    return { outcome, fault: translator.fault, steps };
+    }, cold);
+    return { outcome, fault, steps };
   }
 
-  /** Ask the translator something without any effect on the unit. */
-  private probe(steps: Step[], cold: boolean, ask: () => number): number {
+  /**
+   * What any question to the translator would be answered, step by step, without any effect on the unit.
+   *
+   * @param ask returns what the translator's method returns
+   * @param cold true to take all caches for empty
+   */
+  probe<T>(ask: (translator: AtsRequests) => T, cold = false) {
     const { translator } = this;
     const outer = translator.steps;
+    const steps: Step[] = [];
     translator.steps = steps;
     translator.probing = true;
     translator.cold = cold;
-    const outcome = ask();
+    const outcome = ask(translator);
     translator.probing = false;
     translator.cold = false;
     translator.steps = outer;
-    return outcome;
+    return { outcome, hi: translator.outHi, lo: translator.outLo, fault: translator.fault, steps };
   }
 
   private get(offset: number): number {
@@ -410,6 +468,8 @@ export class Iommu {
       (faultLog.overflow ? FSTS.PFO : 0) |
       (pending ? FSTS.PPF : 0) |
       (queue.stopped ? FSTS.IQE : 0) |
+      (queue.unexpected ? FSTS.ICE : 0) |
+      (queue.timedOut ? FSTS.ITE : 0) |
       (pending ? faultLog.first << faultStatus.fields.FRI.shift : 0)
     );
   }
@@ -417,6 +477,8 @@ export class Iommu {
   private clearFaultStatus(value: number): void {
     if ((value & FSTS.PFO) !== 0) this.faultLog.overflow = false;
     if ((value & FSTS.IQE) !== 0 && this.queue.stopped) this.queue.resume();
+    if ((value & FSTS.ICE) !== 0) this.queue.clearUnexpected();
+    if ((value & FSTS.ITE) !== 0 && this.queue.timedOut) this.queue.clearTimeOut();
     this.settleFaultEvent();
   }
 
@@ -433,8 +495,20 @@ export class Iommu {
   private raiseFaultEvent(): void {
     // Only the change from nothing pending raises an event; a second cause meets one already under way.
     const status = this.faultStatus();
-    const causes = [FSTS.PPF, FSTS.PFO, FSTS.IQE].filter((cause) => (status & cause) !== 0);
+    const causes = [FSTS.PPF, FSTS.PFO, FSTS.IQE, FSTS.ICE, FSTS.ITE].filter(
+      (cause) => (status & cause) !== 0,
+    );
     if (causes.length === 1) this.raiseEvent(Offset.FECTL);
+  }
+
+  /** A register of page requests or their events; with nothing left in PRS, an event not yet sent is dropped. */
+  private pageQueue(offset: number, value: number): void {
+    if (!this.capabilities.pageRequests) return;
+    if (offset === Offset.PECTL) return this.eventControl(Offset.PECTL, value);
+    const writable = WRITABLE[offset];
+    if (writable !== undefined) return this.set(offset, value & writable);
+    this.pageRequests.write(offset, value);
+    if (this.pageRequests.status === 0) this.set(Offset.PECTL, this.get(Offset.PECTL) & ~PENDING);
   }
 
   private completeWait(): void {

@@ -42,7 +42,7 @@ export type Attributes = {
   readonly did: number;
   /** The PASID it used, or -1. */
   readonly pasid: number;
-  /** A bit of AddressType. */
+  /** A bit of the ATS filter. Their meaning is not public; here they are the values of AT, as bits. */
   readonly addressType: number;
   /** A bit of PageTables, or 0 if none was known. */
   readonly tables: number;

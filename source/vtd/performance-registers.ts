@@ -55,9 +55,6 @@ export const CommandStatus = { DONE: 0, UNKNOWN: 1, NO_SUCH_COUNTER: 2 } as cons
 /** Filters of a counter in the order of their registers, with their bit in PERFCAP. */
 export const Filter = { REQUESTER: 0, DOMAIN: 1, PASID: 2, ATS: 3, PAGE_TABLE: 4 } as const;
 
-/** Bits of the ATS filter. Their meaning is not public; these are the values of AT, as bits. */
-export const AddressType = { UNTRANSLATED: 1, TRANSLATION: 2, TRANSLATED: 4 } as const;
-
 /** Bits of the page-table filter. Their meaning is not public; these are legacy mode, and PGTT as bits. */
 export const PageTables = {
   LEGACY: 1,

@@ -6,15 +6,16 @@ import { join } from './bits.ts';
 import { Counter, type Counts } from './counters.ts';
 import { Fault } from './fault-reason.ts';
 import { CANONICAL_HI, FirstStageWalker, SUPERVISOR_SHIFT } from './first-stage-walker.ts';
-import { EXECUTE, WRITE } from './paging-entry.ts';
+import { EXECUTE, READ, WRITE } from './paging-entry.ts';
 import { PASID_FAULT, PASID_FPD, PASID_WORDS } from './pasid-cache.ts';
 import { pasidDirectoryEntry } from './pasid-directory-entry.ts';
 import { PageTableType, pasidTableEntry } from './pasid-table-entry.ts';
+import { AddressType, AS_PERMITTED } from './request-kind.ts';
 import { scalableContextEntry } from './scalable-context-entry.ts';
 import { scalableRootEntry } from './scalable-root-entry.ts';
 import { FIRST_STAGE, NESTED, SECOND_STAGE } from './space.ts';
 import type { Stage } from './step.ts';
-import { OFFSET, Outcome, TABLE_HI } from './walker.ts';
+import { OFFSET, Outcome, SNOOP, TABLE_HI } from './walker.ts';
 
 const { ctxt_cache_lookup, ctxt_cache_hit, pasid_cache_lookup, pasid_cache_hit } = Counter;
 const { iotlb_lookup, page_walks } = Counter;
@@ -22,10 +23,14 @@ const { iotlb_lookup, page_walks } = Counter;
 const bitOf = (field: { mask: number; shift: number }) => field.mask << field.shift;
 const PRESENT = bitOf(scalableRootEntry.fields.LP);
 const FPD = bitOf(scalableContextEntry.fields.FPD);
+const DTE = bitOf(scalableContextEntry.fields.DTE);
 const PASIDE = bitOf(scalableContextEntry.fields.PASIDE);
+const PRE = bitOf(scalableContextEntry.fields.PRE);
 const { PDTS, RID_PASID } = scalableContextEntry.fields;
 const RID_PRIV = bitOf(scalableContextEntry.fields.RID_PRIV);
 const { AW, PGTT, DID, FSPM } = pasidTableEntry.fields;
+const SSADE = bitOf(pasidTableEntry.fields.SSADE);
+const PGSNP = bitOf(pasidTableEntry.fields.PGSNP);
 const SRE = bitOf(pasidTableEntry.fields.SRE);
 const ERE = bitOf(pasidTableEntry.fields.ERE);
 const CONTEXT_WORDS = scalableContextEntry.bits / 32;
@@ -60,22 +65,35 @@ export class ScalableMode extends FirstStageWalker {
     access: number,
   ): number {
     this.fpd = 0;
-    const fault =
-      this.findScalableContext(mine, sourceId) ||
-      this.checkKind() ||
-      this.findPasidEntry(mine, sourceId) ||
-      this.checkRequest(access);
+    let fault = this.findScalableContext(mine, sourceId) || this.checkKind();
+    if (fault === 0 && this.addressType === AddressType.TRANSLATED) {
+      const { SM_BEYOND_HOST_WIDTH, SM_INTERRUPT_RANGE } = Fault;
+      const { fpd } = this;
+      return this.passTranslated(
+        mine,
+        sourceId,
+        hi,
+        lo,
+        access,
+        SM_BEYOND_HOST_WIDTH,
+        SM_INTERRUPT_RANGE,
+        fpd,
+      );
+    }
+    fault ||= this.findPasidEntry(mine, sourceId) || this.checkRequest(access);
     if (fault !== 0) return this.refuse(mine, sourceId, hi, lo, access, fault);
     const { entry } = this;
     this.did = (entry[DID.word] >>> DID.shift) & DID.mask;
-    const type = (entry[0] >>> PGTT.shift) & PGTT.mask;
+    const type = this.pageTableType();
     this.usedTables = 1 << type;
     this.lastPasid = this.usedPasid();
     if (type === PageTableType.PASS_THROUGH) return this.passThrough(mine, sourceId, hi, lo, access);
 
     let space = SECOND_STAGE;
     let tagHi = hi;
-    let needed = access & this.honoured();
+    let needed = access & (this.honoured() | AS_PERMITTED);
+    let writable: number = WRITE;
+    let hasFlags = (entry[0] & SSADE) !== 0;
     const isSupervisor = this.isSupervisor();
     if (type === PageTableType.SECOND_STAGE) {
       if (this.isBeyondSecondStage(hi)) {
@@ -94,11 +112,18 @@ export class ScalableMode extends FirstStageWalker {
       space = (type === PageTableType.NESTED ? NESTED : FIRST_STAGE) | this.usedPasid();
       tagHi = hi & CANONICAL_HI;
       needed = isSupervisor ? access << SUPERVISOR_SHIFT : access;
+      if (isSupervisor) writable = WRITE << SUPERVISOR_SHIFT;
+      hasFlags = true;
     }
 
     this.count(mine, iotlb_lookup);
     const at = this.cold ? -1 : this.iotlb.find(this.did, tagHi, lo, space);
-    if (at >= 0 && (this.iotlb.frameLo[at] & needed) === needed) {
+    if (
+      at >= 0 &&
+      (access < 0
+        ? this.settles(at, access, writable, hasFlags)
+        : (this.iotlb.frameLo[at] & needed) === needed)
+    ) {
       this.answerFromIotlb(mine, at, lo);
       if (this.landsInInterruptRange(Fault.SM_INTERRUPT_RANGE)) {
         return this.refuse(mine, sourceId, hi, lo, access, Fault.SM_INTERRUPT_RANGE);
@@ -153,7 +178,8 @@ export class ScalableMode extends FirstStageWalker {
     if (fault !== 0) return fault;
     const { leafLevel, leafHi, leafLo } = this;
     // The honoured permissions; a missing dirty flag takes the write away until a write has set it.
-    const permissions = this.leafDirty ? this.leafPermissions : this.leafPermissions & ~WRITE;
+    const permissions =
+      (this.leafDirty ? this.leafPermissions : this.leafPermissions & ~WRITE) | this.leafSnoop;
     return this.finish(
       hi,
       lo,
@@ -172,9 +198,50 @@ export class ScalableMode extends FirstStageWalker {
     return this.capabilities.ridPasid ? this.context[RID_PASID.word] & RID_PASID.mask : 0;
   }
 
-  private isSupervisor(): boolean {
+  protected isSupervisor(): boolean {
     if (this.pasid >= 0) return this.privileged;
     return (this.context[RID_PASID.word] & RID_PRIV) !== 0;
+  }
+
+  /** READ, WRITE and EXECUTE that the last translation grants to a request that takes what is permitted. */
+  protected permissionsGranted(): number {
+    const all = READ | WRITE | EXECUTE;
+    if (!this.isScalable) return this.outPermissions & all;
+    // A second stage that does not honour X permits to execute what can be read.
+    if (this.pageTableType() === PageTableType.SECOND_STAGE)
+      return (this.outPermissions & all) | (~this.honoured() & EXECUTE);
+    return (this.isSupervisor() ? this.outPermissions >> SUPERVISOR_SHIFT : this.outPermissions) & all;
+  }
+
+  /** Whether accesses through the last translation must snoop: PGSNP for all of a PASID, or SNP of the page. */
+  protected snoops(isPassed: boolean): boolean {
+    if (this.isScalable && (this.entry[pasidTableEntry.fields.PGSNP.word] & PGSNP) !== 0) return true;
+    return !isPassed && (this.outPermissions & SNOOP) !== 0;
+  }
+
+  /** Whether the context entry allows a page request: chapter 7.4. Returns an outcome, PASSED or BLOCKED. */
+  protected pageRequestScalable(
+    mine: Counts,
+    sourceId: number,
+    hi: number,
+    lo: number,
+    access: number,
+  ): number {
+    this.fpd = 0;
+    const fault = this.findScalableContext(mine, sourceId) || this.checkPre() || this.checkKind();
+    return fault === 0 ? Outcome.PASSED : this.refuse(mine, sourceId, hi, lo, access, fault);
+  }
+
+  private checkPre(): number {
+    if ((this.context[0] & PRE) !== 0) return 0;
+    const fault = Fault.NO_PAGE_REQUESTS;
+    if (this.steps !== null)
+      this.note('context entry', 'blocked', 'chapter 9.4: PRE', fault, 0, null, this.context);
+    return fault;
+  }
+
+  private pageTableType(): number {
+    return (this.entry[0] >>> PGTT.shift) & PGTT.mask;
   }
 
   /** Root and context entry of a requester, from the cache or from memory, into `context`. Returns a fault or 0. */
@@ -244,13 +311,23 @@ export class ScalableMode extends FirstStageWalker {
   /** Whether the context entry allows this kind of request. Returns a fault or 0. */
   private checkKind(): number {
     const beyond = this.usedPasid() >>> this.directoryBits() !== 0;
+    const usesDeviceTlb = this.addressType !== AddressType.UNTRANSLATED;
     let fault = 0;
-    if (this.pasid < 0) {
+    if (usesDeviceTlb && (this.context[0] & DTE) === 0) fault = Fault.NO_DEVICE_TLB;
+    else if (this.pasid < 0) {
       if (beyond) fault = Fault.RID_PASID_INVALID;
     } else if ((this.context[0] & PASIDE) === 0) fault = Fault.PASID_NOT_ENABLED;
     else if (beyond) fault = Fault.PASID_BEYOND_DIRECTORY;
     if (fault !== 0 && this.steps !== null)
-      this.note('context entry', 'blocked', 'chapter 9.4: PASIDE and PDTS', fault, 0, null, this.context);
+      this.note(
+        'context entry',
+        'blocked',
+        'chapter 9.4: DTE, PASIDE and PDTS',
+        fault,
+        0,
+        null,
+        this.context,
+      );
     return fault;
   }
 

@@ -26,7 +26,10 @@ export type Stage =
   | 'interrupt-remapping entry'
   | 'source validation'
   | 'posted-interrupt descriptor'
-  | 'interrupt';
+  | 'interrupt'
+  | 'translation request'
+  | 'translated request'
+  | 'page request';
 
 /** `passed` and `blocked` end a request, and so does `hit` of the IOTLB; after the others it goes on. */
 export type Verdict = 'go on' | 'hit' | 'miss' | 'passed' | 'blocked';

@@ -13,10 +13,12 @@ import { Counter, type Counts } from './counters.ts';
 import { Fault } from './fault-reason.ts';
 import { InterruptRemapper } from './interrupt-remapper.ts';
 import { READ, WRITE } from './paging-entry.ts';
-import { AddressType, PageTables } from './performance-registers.ts';
+import { PageTables } from './performance-registers.ts';
+import { AddressType } from './request-kind.ts';
 import { rootEntry } from './root-entry.ts';
 import { SECOND_STAGE } from './space.ts';
 import type { Verdict } from './step.ts';
+import { Reply } from './translation-completion.ts';
 import {
   Flags,
   INTERRUPT_BASE,
@@ -77,6 +79,10 @@ export class Translator extends InterruptRemapper {
     if (contextFault !== 0) return this.blocked(mine, sourceId, hi, lo, access, contextFault, fpd);
 
     const type = (this.context[0] >>> TT.shift) & TT.mask;
+    if (this.addressType !== AddressType.UNTRANSLATED) {
+      const outcome = this.checkType(mine, sourceId, hi, lo, access, type);
+      if (outcome >= 0) return outcome;
+    }
     const aw = this.context[AW.word] & AW.mask;
     this.did = (this.context[DID.word] >>> DID.shift) & DID.mask;
     this.usedTables = PageTables.LEGACY;
@@ -101,7 +107,10 @@ export class Translator extends InterruptRemapper {
 
     this.count(mine, iotlb_lookup);
     const at = this.cold ? -1 : this.iotlb.find(this.did, hi, lo, SECOND_STAGE);
-    if (at >= 0 && (this.iotlb.frameLo[at] & access) === access) {
+    if (
+      at >= 0 &&
+      (access < 0 ? this.settles(at, access, WRITE, false) : (this.iotlb.frameLo[at] & access) === access)
+    ) {
       this.answerFromIotlb(mine, at, lo);
       if (this.landsInInterruptRange(Fault.INTERRUPT_RANGE)) {
         return this.blocked(mine, sourceId, hi, lo, access, Fault.INTERRUPT_RANGE, fpd);
@@ -149,17 +158,26 @@ export class Translator extends InterruptRemapper {
   }
 
   private decideWithPasid(mine: Counts, sourceId: number, hi: number, lo: number, access: number): number {
+    this.begin(hi, lo);
+    return this.gated(mine, sourceId, hi, lo, access);
+  }
+
+  /** Forget the results of the request before. */
+  protected begin(hi: number, lo: number): void {
     this.reads = 0;
     this.fault = 0;
     this.recorded = false;
     this.did = -1;
     this.outHi = hi;
     this.outLo = lo;
-    return this.gated(mine, sourceId, hi, lo, access);
   }
 
   /** A request while counters of performance monitoring are enabled. */
-  private monitored(sourceId: number, decide: () => number): number {
+  protected monitored(
+    sourceId: number,
+    decide: () => number,
+    addressType: number = AddressType.UNTRANSLATED,
+  ): number {
     const { monitor } = this;
     this.monitor = null;
     monitor?.begin();
@@ -170,7 +188,7 @@ export class Translator extends InterruptRemapper {
       sourceId,
       did: this.did,
       pasid: this.lastPasid,
-      addressType: AddressType.UNTRANSLATED,
+      addressType: 1 << addressType,
       tables: this.usedTables,
     });
     this.monitor = monitor;
@@ -209,6 +227,31 @@ export class Translator extends InterruptRemapper {
       );
     this.count(mine, protected_blocked);
     return Outcome.BLOCKED;
+  }
+
+  /**
+   * Whether TT allows a translation or translated request; the latter needs no tables.
+   *
+   * @returns an outcome, or -1 to go on
+   */
+  private checkType(
+    mine: Counts,
+    sourceId: number,
+    hi: number,
+    lo: number,
+    access: number,
+    type: number,
+  ): number {
+    const { BEYOND_WIDTH, INTERRUPT_RANGE, TYPE_BLOCKED } = Fault;
+    const fpd = this.context[0] & CONTEXT_FPD;
+    if (type !== TranslationType.DEVICE_TLB) {
+      const clause = 'chapter 9.3: only TT = 01b allows a device TLB';
+      if (this.steps !== null)
+        this.note('context entry', 'blocked', clause, TYPE_BLOCKED, 0, null, this.context);
+      return this.blocked(mine, sourceId, hi, lo, access, TYPE_BLOCKED, fpd);
+    }
+    if (this.addressType !== AddressType.TRANSLATED) return -1;
+    return this.passTranslated(mine, sourceId, hi, lo, access, BEYOND_WIDTH, INTERRUPT_RANGE, fpd);
   }
 
   /** Root and context entry of a requester, from the cache or from memory, into `context`. Returns a fault or 0. */
@@ -316,7 +359,7 @@ export class Translator extends InterruptRemapper {
       leafLevel,
       leafHi,
       leafLo,
-      leafPermissions,
+      leafPermissions | this.leafSnoop,
       SECOND_STAGE,
       Fault.INTERRUPT_RANGE,
     );
@@ -325,7 +368,8 @@ export class Translator extends InterruptRemapper {
   /** A request while the root table is not in legacy mode. */
   private otherMode(mine: Counts, sourceId: number, hi: number, lo: number, access: number): number {
     if (this.isScalable) return this.translateScalable(mine, sourceId, hi, lo, access);
-    if (this.tableMode === TableMode.ABORT && this.capabilities.abortDma) {
+    if (this.isAborting) {
+      this.reply = Reply.UNSUPPORTED;
       if (this.steps !== null)
         this.note('gate', 'blocked', 'chapter 11.4.5: RTADDR.TTM = 11b aborts every request');
       this.count(mine, faults);

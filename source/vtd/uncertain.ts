@@ -52,6 +52,17 @@ export const uncertainties = {
     meaning: 'SVT = 11b fails the check of the sender (0x26); otherwise the entry is invalid (0x24)',
     source: 'QEMU: 0x26; not established',
   },
+  malformedTranslationAborts: {
+    default: true,
+    meaning: 'a translation request that meets a wrong paging entry is aborted, not answered with R = W = 0',
+    source: 'differs by revision of the specification',
+  },
+  interruptRangeIsUntranslated: {
+    default: false,
+    meaning:
+      'a translation request for 0xfeex_xxxx is answered with W = U = 1, to send interrupts untranslated, not with R = W = 0',
+    source: 'older revisions of the specification',
+  },
   nestedInterruptRange: {
     default: true,
     meaning: 'the guest-physical address that a nested first stage gives must not lie in 0xfeex_xxxx either',

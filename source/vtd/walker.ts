@@ -4,6 +4,7 @@
  *
  * Addresses and entries are pairs of signed 32-bit halves and nothing is allocated unless steps are noted.
  */
+import { isNoTranslation, replyTo } from './ats-reply.ts';
 import { join } from './bits.ts';
 import type { Capabilities } from './capabilities.ts';
 import { ContextCache } from './context-cache.ts';
@@ -15,12 +16,14 @@ import { ABSENT, Iotlb, type IotlbShape, MALFORMED } from './iotlb.ts';
 import type { Layout } from './layout.ts';
 import type { PhysicalMemory } from './memory.ts';
 import { PagingCache, type PagingCacheShape } from './paging-cache.ts';
-import { PAGE_SIZE, pageEntry, pagingEntryLayout, READ, WRITE } from './paging-entry.ts';
+import { EXECUTE, PAGE_SIZE, pageEntry, pagingEntryLayout, READ, WRITE } from './paging-entry.ts';
 import { PasidCache, type PasidCacheShape } from './pasid-cache.ts';
 import type { PerformanceMonitor } from './performance-monitor.ts';
 import { ProtectedMemory } from './protected-memory.ts';
+import { AddressType } from './request-kind.ts';
 import { SECOND_STAGE } from './space.ts';
 import type { Stage, Step, Verdict } from './step.ts';
+import { Reply } from './translation-completion.ts';
 import { defaultUncertain, type Uncertain } from './uncertain.ts';
 
 /** How a request ended. */
@@ -115,6 +118,12 @@ const { ss_nonleaf_lookup, ss_nonleaf_hit, iommu_mrds, iotlb_hit, faults, faults
 
 const ACCESSED = 1 << pageEntry.fields.A.shift;
 const DIRTY = 1 << pageEntry.fields.D.shift;
+/** SNP of a leaf, moved to where cached permissions keep it. */
+const SNP_TO_SNOOP = pageEntry.fields.SNP.shift - 8;
+
+/** What cached permissions keep besides accesses: that accesses must snoop, and G of a first-stage leaf. */
+export const SNOOP = 1 << 8;
+export const GLOBAL = 1 << 9;
 
 /** Pages are 4 KiB; table addresses have 52 bits, of which 20 lie in the upper half. */
 export const OFFSET = 0xfff;
@@ -149,6 +158,9 @@ export class Walker {
 
   /** Counts of the whole unit. */
   readonly counts: Counts = newCounts();
+
+  /** How the last translation request was answered: one of Reply. */
+  reply: number = Reply.SUCCESS;
 
   /** Results of the last request: the output address, the fault reason, memory reads, and the domain. */
   outHi = 0;
@@ -185,6 +197,11 @@ export class Walker {
   /** The PASID of the request under way, or -1, and whether it asks as a supervisor. */
   protected pasid = -1;
   protected privileged = false;
+  /** The AT field of the request under way. */
+  protected addressType: number = AddressType.UNTRANSLATED;
+  /** The level and the permissions of a translation as the IOTLB keeps them; for requests that take what is permitted. */
+  protected outLevel = 0;
+  protected outPermissions = 0;
 
   /** In a nested walk, what of the guest is being translated: see Step.guest. -1 outside of one. */
   protected guestLevel = -1;
@@ -196,6 +213,8 @@ export class Walker {
   protected leafHi = 0;
   protected leafLo = 0;
   protected leafPermissions = 0;
+  /** SNOOP if that leaf forces it, or 0. */
+  protected leafSnoop = 0;
   /** Whether that leaf may be written through without another flag to set first. */
   protected leafDirty = true;
   /** Where the leaf entry lies. */
@@ -249,6 +268,11 @@ export class Walker {
     this.isPlain = enabled && tableMode === TableMode.LEGACY && !this.protectedMemory.enabled;
   }
 
+  /** Whether RTADDR.TTM refuses every request: abort-DMA mode, chapter 11.4.5. */
+  protected get isAborting(): boolean {
+    return this.tableMode === TableMode.ABORT && this.capabilities.abortDma;
+  }
+
   /** Counts of one requester from now on; the unit's counts include them. */
   countRequester(sourceId: number): Counts {
     if (this.requesters[sourceId] === this.nobody) this.requesters[sourceId] = new Float64Array(COUNTERS);
@@ -287,6 +311,8 @@ export class Walker {
     const { memory, pagingCache, did } = this;
     let permissions = honoured;
     let level = top;
+    // A request that takes what is permitted uses any path; those that permit nothing are not kept.
+    const needed = access < 0 ? 0 : access;
 
     if (this.keepsAbsent && !this.cold) {
       const fault = this.findAbsent(hi, lo, access, faults);
@@ -298,7 +324,7 @@ export class Walker {
       if (at < 0) continue;
       const found = pagingCache.tableLoAt(cached, at);
       // A cached path without the permission is not used: the walk is to name the entry that refuses.
-      if ((found & access) !== access) continue;
+      if ((found & needed) !== needed) continue;
       tableHi = pagingCache.tableHiAt(cached, at);
       tableLo = found & ~OFFSET;
       permissions = found & honoured;
@@ -330,15 +356,14 @@ export class Walker {
       let missing = 0;
       let fault = 0;
       // Permission before reserved bits, so that an empty entry is 5h or 6h and never Ch (QEMU and VirtualBox agree).
-      if ((entryLo & access) !== access) {
-        fault =
-          (entryLo & honoured) === 0 ? absentFault(access, faults) : deniedFault(access, entryLo, faults);
-      } else {
+      if ((entryLo & access) !== access) fault = refusal(access, entryLo, permissions, honoured, faults);
+      if (fault === 0) {
         const mask = 2 * (2 * level + (isLeaf ? 1 : 0));
         if (((entryLo & this.pagingReserved[mask]) | (entryHi & this.pagingReserved[mask + 1])) !== 0) {
           fault = faults.reserved;
         } else if (flags !== Flags.NONE) {
-          const wanted = isLeaf && (access & WRITE) !== 0 ? ACCESSED | DIRTY : ACCESSED;
+          const writes = (access & permissions & entryLo & WRITE) !== 0;
+          const wanted = isLeaf && writes ? ACCESSED | DIRTY : ACCESSED;
           missing = wanted & ~entryLo;
           if (missing !== 0 && flags === Flags.NO_SNOOP) fault = faults.flags;
         }
@@ -359,6 +384,7 @@ export class Walker {
         this.leafHi = entryHi & TABLE_HI;
         this.leafLo = entryLo & ~OFFSET;
         this.leafPermissions = permissions;
+        this.leafSnoop = (entryLo >>> SNP_TO_SNOOP) & SNOOP;
         this.leafDirty = flags === Flags.NONE || ((entryLo | missing) & DIRTY) !== 0;
         this.leafEntryHi = tableHi;
         this.leafEntryLo = entryAt;
@@ -400,6 +426,21 @@ export class Walker {
     if (this.steps !== null) this.noteIotlb('hit', this.iotlb.levelOf(at), 'chapter 6.2: found in the IOTLB');
   }
 
+  /**
+   * Whether a cached translation tells all that a request could get that takes what is permitted.
+   *
+   * @param writable the write of this request as the IOTLB keeps it
+   * @param hasFlags whether a write may be missing there only because D would have to be set first
+   */
+  protected settles(at: number, access: number, writable: number, hasFlags: boolean): boolean {
+    const kept = this.iotlb.frameLo[at];
+    if ((kept & OFFSET & ~(SNOOP | GLOBAL)) === 0 || this.iotlb.absenceOf(at) !== 0) return false;
+    if (hasFlags && (access & WRITE) !== 0 && (kept & writable) === 0) return false;
+    this.outLevel = this.iotlb.levelOf(at);
+    this.outPermissions = kept & OFFSET;
+    return true;
+  }
+
   /** The output of a walk: check it against the interrupt range, keep it in the IOTLB. Returns a fault or 0. */
   protected finish(
     hi: number,
@@ -415,6 +456,8 @@ export class Walker {
     const base = frameLo & ~offset;
     this.outHi = frameHi;
     this.outLo = base | (lo & offset);
+    this.outLevel = level;
+    this.outPermissions = permissions;
     const byPage = this.uncertain.interruptRangeByPage;
     const overlaps = frameHi === 0 && (base & INTERRUPT_MASK) === (INTERRUPT_BASE & ~offset);
     if (byPage ? overlaps : this.inInterruptRange()) {
@@ -448,17 +491,60 @@ export class Walker {
     fault: number,
     fpd: number,
   ): number {
+    if (this.addressType === AddressType.TRANSLATION) {
+      this.reply = replyTo(fault, this.uncertain.malformedTranslationAborts);
+      if (isNoTranslation(fault)) return Outcome.BLOCKED;
+    }
     this.fault = fault;
     this.count(mine, faults);
     if (this.probing) return Outcome.BLOCKED;
     const qualified =
       fault === Fault.CONTEXT_RESERVED ? this.uncertain.contextReservedIsQualified : isQualified(fault);
     if (qualified && fpd !== 0) return Outcome.BLOCKED;
-    const recorded = this.faultLog.record(sourceId, hi, lo, fault, access, this.pasid, this.privileged);
+    // A translation request is a read on the link, whatever it asks for.
+    const recordedAccess = access < 0 ? READ | (access & EXECUTE) : access;
+    const { pasid, privileged, addressType } = this;
+    const recorded = this.faultLog.record(
+      sourceId,
+      hi,
+      lo,
+      fault,
+      recordedAccess,
+      pasid,
+      privileged,
+      addressType,
+    );
     this.recorded = recorded === 'first' || recorded === 'recorded';
     if (this.recorded) this.count(mine, faults_recorded);
     if (recorded === 'first') this.onFirstFault();
     return Outcome.BLOCKED;
+  }
+
+  /**
+   * A request with a translated address is trusted once its device may send such requests: only the host address width
+   * and the interrupt range are left to check.
+   */
+  protected passTranslated(
+    mine: Counts,
+    sourceId: number,
+    hi: number,
+    lo: number,
+    access: number,
+    beyondWidth: number,
+    interruptRange: number,
+    fpd: number,
+  ): number {
+    let fault = 0;
+    if (hi >>> (this.capabilities.hostAddressWidth - 32) !== 0) fault = beyondWidth;
+    else if (this.inInterruptRange()) fault = interruptRange;
+    if (this.steps !== null)
+      this.note(
+        'translated request',
+        fault === 0 ? 'passed' : 'blocked',
+        'chapter 4: the device names a host-physical address, which is used unchanged',
+        fault,
+      );
+    return fault === 0 ? Outcome.PASSED : this.blocked(mine, sourceId, hi, lo, access, fault, fpd);
   }
 
   /** Read one structure entry; counts as one memory read whatever its size. */
@@ -542,6 +628,21 @@ export class Walker {
 /** The fault of a second-stage entry that allows nothing. */
 const absentFault = (access: number, faults: SecondStageFaults): number =>
   faults.absent !== 0 ? faults.absent : deniedFault(access, 0, faults);
+
+/** Why an entry without all of an access refuses it. One that takes what is permitted goes on while anything is left. */
+function refusal(
+  access: number,
+  entryLo: number,
+  path: number,
+  honoured: number,
+  faults: SecondStageFaults,
+): number {
+  if (access < 0) {
+    if ((entryLo & path & (READ | WRITE)) !== 0) return 0;
+    return (entryLo & honoured) === 0 ? absentFault(READ, faults) : faults.noRead;
+  }
+  return (entryLo & honoured) === 0 ? absentFault(access, faults) : deniedFault(access, entryLo, faults);
+}
 
 /** The fault of a second-stage entry without a permission that is needed. */
 function deniedFault(access: number, entryLo: number, faults: SecondStageFaults): number {

@@ -17,6 +17,7 @@ import { PhysicalMemory } from '../../source/vtd/memory.ts';
 import { EXECUTE, READ, WRITE } from '../../source/vtd/paging-entry.ts';
 import { contextCommand, Global, iotlbCommand, Offset, ONE_SHOT_MASK } from '../../source/vtd/registers.ts';
 import { parseBdf } from '../../source/vtd/source-id.ts';
+import { replyNames } from '../../source/vtd/translation-completion.ts';
 import { withParameter } from '../../source/vtd/unit-parameters.ts';
 
 export const accesses = { read: READ, write: WRITE, atomic: READ | WRITE, execute: READ | EXECUTE } as const;
@@ -29,6 +30,20 @@ export type Answer = {
   readonly outcome: (typeof outcomeNames)[number];
   /** Where the access goes; null if it goes nowhere. */
   readonly output: bigint | null;
+  readonly fault: number;
+  readonly reads: number;
+};
+
+export type TranslationOptions = {
+  readonly nw?: boolean;
+  readonly pasid?: number;
+  readonly priv?: boolean;
+  readonly execute?: boolean;
+};
+
+export type TranslationAnswer = {
+  readonly reply: (typeof replyNames)[number];
+  readonly completion: bigint | null;
   readonly fault: number;
   readonly reads: number;
 };
@@ -189,6 +204,11 @@ export class Bench {
       pasid < 0
         ? translator.translate(id, high(at), low(at), accesses[access])
         : translator.translateWithPasid(id, high(at), low(at), accesses[access], pasid, isPrivileged);
+    return this.answerOf(number);
+  }
+
+  private answerOf(number: number): Answer {
+    const { translator } = this.iommu;
     const outcome = outcomeNames[number];
     const goes = outcome !== 'blocked' && outcome !== 'interrupt';
     return {
@@ -228,6 +248,34 @@ export class Bench {
       fault,
       reads,
     };
+  }
+
+  /** A translation request: how it was answered, and the entry of a successful completion. */
+  translation(
+    from: string,
+    at: bigint,
+    { nw = false, pasid = -1, priv = false, execute = false }: TranslationOptions = {},
+  ): TranslationAnswer {
+    const { translator } = this.iommu;
+    const reply = translator.translationRequest(deviceId(from), high(at), low(at), nw, pasid, priv, execute);
+    return {
+      reply: replyNames[reply],
+      completion: reply === 0 ? wordsToBig([translator.completionLo, translator.completionHi]) : null,
+      fault: translator.fault,
+      reads: translator.reads,
+    };
+  }
+
+  /** A request whose address a device TLB gave. */
+  translated(from: string, access: Access, at: bigint, pasid = -1): Answer {
+    const { translator } = this.iommu;
+    return this.answerOf(
+      translator.translatedRequest(deviceId(from), high(at), low(at), accesses[access], pasid),
+    );
+  }
+
+  zeroLengthRead(from: string, at: bigint, pasid = -1): Answer {
+    return this.answerOf(this.iommu.translator.zeroLengthRead(deviceId(from), high(at), low(at), pasid));
   }
 
   /** The fault records, F bits included, as software reads them: low and high qword. */

@@ -354,7 +354,7 @@ describe('invalidation queue of 256-bit descriptors', () => {
     ['bits in the upper half', qwords('0x11', '0x0', '0x1', '0x0'), 4],
     ['a granularity of the PASID cache that is none', qwords('0x27', '0x0'), 4],
     ['a granularity of PASID-based IOTLB that is none', qwords('0x16', '0x0'), 4],
-    ['type 8', qwords('0x8', '0x0'), 3],
+    ['type 10, once page stream response', qwords('0xa', '0x0'), 3],
   ])('stops at %s', (_, descriptor, expected) => {
     const { machine, stopped, error } = scalable();
     machine.submit(descriptor);

@@ -8,8 +8,10 @@ import * as firstStage from '../../source/vtd/first-stage-entry.ts';
 import * as interruptMessages from '../../source/vtd/interrupt-message.ts';
 import * as interruptEntries from '../../source/vtd/interrupt-remapping-entry.ts';
 import * as descriptors from '../../source/vtd/invalidation-descriptor.ts';
+import type { PageRequestOutcome } from '../../source/vtd/iommu.ts';
 import type { Layout } from '../../source/vtd/layout.ts';
 import * as paging from '../../source/vtd/paging-entry.ts';
+import { READ } from '../../source/vtd/paging-entry.ts';
 import { pasidDirectoryEntry } from '../../source/vtd/pasid-directory-entry.ts';
 import { pasidTableEntry } from '../../source/vtd/pasid-table-entry.ts';
 import { postedInterruptDescriptor } from '../../source/vtd/posted-interrupt-descriptor.ts';
@@ -24,8 +26,12 @@ import {
   type AnyInvalidation,
   Bench,
   deviceId,
+  high,
   type InterruptAnswer,
+  low,
   qwords,
+  type TranslationAnswer,
+  type TranslationOptions,
   unitWith,
 } from '../support/unit.ts';
 
@@ -63,12 +69,44 @@ type InterruptRequest = {
   readonly record?: [Hex, Hex] | null;
   readonly reads?: number;
 };
+/** A translation request: how the device is answered, and the entry of a successful completion. */
+type Translation = TranslationOptions & {
+  readonly translation: Hex;
+  readonly from?: string;
+  readonly reply: TranslationAnswer['reply'];
+  readonly completion?: Hex;
+  readonly fault?: number;
+  readonly record?: [Hex, Hex] | null;
+  readonly reads?: number;
+};
+/** A request with a translated address, or a zero-length read. */
+type Other = {
+  readonly translated?: Access;
+  readonly zeroLengthRead?: true;
+  readonly at: Hex;
+  readonly from?: string;
+  readonly pasid?: number;
+  readonly output?: Hex;
+  readonly fault?: number;
+  readonly record?: [Hex, Hex] | null;
+};
+/** A page request, the last of its group. */
+type PageRequestStep = {
+  readonly pageRequest: Hex;
+  readonly from?: string;
+  readonly pasid?: number;
+  readonly becomes: PageRequestOutcome;
+  readonly fault?: number;
+};
 type Step =
   | Request
+  | PageRequestStep
   | InterruptRequest
   | { readonly irta: Hex }
   | { readonly ire: boolean }
   | { readonly cfi: boolean }
+  | Translation
+  | Other
   | { readonly poke: Record<Hex, Hex> }
   | { readonly invalidate: AnyInvalidation }
   | { readonly peek: Record<Hex, Hex> }
@@ -126,10 +164,11 @@ describe.each(files)('%s', (_, { vectors = [], decode = [], ...file }) => {
 function runUnderFpd(setup: Setup, steps: Step[]): void {
   const isReserved = setup.uncertain?.contextReservedIsQualified === false;
   const expected = steps.map((step): Step => {
-    if (!('dma' in step) || step.fault === undefined) return step;
+    if (!('dma' in step || 'translation' in step || 'at' in step) || step.fault === undefined) return step;
     // A read in the interrupt range is refused before a context entry is looked at.
     const isEarly =
-      (BigInt(step.at) & ~0xf_ffffn) === 0xfee0_0000n && (step.fault === 6 || step.fault === 0x86);
+      (BigInt('at' in step ? step.at : step.translation) & ~0xf_ffffn) === 0xfee0_0000n &&
+      (step.fault === 6 || step.fault === 0x86);
     // Interrupt requests obey the FPD of their own table entry.
     const isInterrupt = step.fault >= 0x20 && step.fault < 0x30;
     const isHidden =
@@ -152,16 +191,21 @@ function run(
   if (queued) bench.enableQueue();
 
   steps.forEach((step, index) => {
-    if ('interrupt' in step) interruptRequest(bench, device, step, `step ${index}: ${JSON.stringify(step)}`);
+    if (fpd && ('translation' in step || 'at' in step)) setFpd(bench, step.from ?? device);
+    if ('translation' in step) translation(bench, device, step, `step ${index}: ${JSON.stringify(step)}`);
+    else if ('pageRequest' in step)
+      pageRequest(bench, device, step, `step ${index}: ${JSON.stringify(step)}`);
+    else if ('translated' in step || 'zeroLengthRead' in step)
+      other(bench, device, step as Other, `step ${index}: ${JSON.stringify(step)}`);
+    else if ('interrupt' in step)
+      interruptRequest(bench, device, step, `step ${index}: ${JSON.stringify(step)}`);
     else if ('irta' in step) bench.startInterrupts(BigInt(step.irta));
     else if ('ire' in step)
       bench.command(step.ire ? registers.Global.IRE : 0, step.ire ? 0 : registers.Global.IRE);
     else if ('cfi' in step)
       bench.command(step.cfi ? registers.Global.CFI : 0, step.cfi ? 0 : registers.Global.CFI);
-    else if ('dma' in step) {
-      if (fpd) setFpd(bench, step.from ?? device);
-      request(bench, device, step, `step ${index}: ${JSON.stringify(step)}`);
-    } else if ('peek' in step) {
+    else if ('dma' in step) request(bench, device, step, `step ${index}: ${JSON.stringify(step)}`);
+    else if ('peek' in step) {
       for (const [address, value] of Object.entries(step.peek)) {
         expect(asHex([bench.peek(BigInt(address))]), `step ${index}: ${address}`).toEqual(
           asHex([BigInt(value)]),
@@ -179,7 +223,7 @@ function run(
       }
     } else if ('te' in step)
       bench.command(step.te ? registers.Global.TE : 0, step.te ? 0 : registers.Global.TE);
-    else {
+    else if ('poke' in step) {
       for (const [address, value] of Object.entries(step.poke)) bench.poke(BigInt(address), BigInt(value));
     }
   });
@@ -210,6 +254,61 @@ function request(bench: Bench, device: string, step: Request, title: string): vo
   if (reads !== undefined) expect(answer.reads, title).toBe(reads);
 
   const record = step.record === undefined && fault !== 0 ? recordOf(from, step) : (step.record ?? null);
+  expectRecord(bench, record, title);
+}
+
+function translation(bench: Bench, device: string, step: Translation, title: string): void {
+  const { translation: at, from = device, reply, completion = null, fault = 0, reads, pasid = -1 } = step;
+  const answer = bench.translation(from, BigInt(at), step);
+  const asked = answer.completion === null ? null : `0x${answer.completion.toString(16)}`;
+  expect({ reply: answer.reply, completion: asked, fault: answer.fault }, title).toEqual({
+    reply,
+    completion,
+    fault,
+  });
+  if (reads !== undefined) expect(answer.reads, title).toBe(reads);
+  const dma = step.execute === true ? 'execute' : 'read';
+  const [page, hi] = recordOf(from, { dma, at, fault, pasid, priv: step.priv });
+  const made: [Hex, Hex] = [page, `${BigInt(hi) | (1n << 60n)}`];
+  const isRecorded = fault !== 0 && step.record !== null;
+  expectRecord(bench, isRecorded ? (step.record ?? made) : null, title);
+}
+
+function pageRequest(bench: Bench, device: string, step: PageRequestStep, title: string): void {
+  const { pageRequest: at, from = device, pasid = -1, becomes, fault = 0 } = step;
+  const outcome = bench.iommu.pageRequest({
+    sourceId: deviceId(from),
+    hi: high(BigInt(at)),
+    lo: low(BigInt(at)),
+    access: READ,
+    pasid,
+    privileged: false,
+    group: 0,
+    isLast: true,
+  });
+  expect({ outcome, fault: bench.iommu.translator.fault }, title).toEqual({ outcome: becomes, fault });
+  // Neither a read nor a write: T1 = 0, T2 = 1.
+  const [page, hi] = recordOf(from, { dma: 'write', at, fault, pasid });
+  expectRecord(bench, fault === 0 ? null : [page, `${BigInt(hi) | (1n << 28n)}`], title);
+}
+
+function other(bench: Bench, device: string, step: Other, title: string): void {
+  const { translated, at, from = device, pasid = -1, output, fault = 0 } = step;
+  const answer =
+    translated === undefined
+      ? bench.zeroLengthRead(from, BigInt(at), pasid)
+      : bench.translated(from, translated, BigInt(at), pasid);
+  expect({ output: answer.output, fault: answer.fault }, title).toEqual({
+    output: output === undefined ? null : BigInt(output),
+    fault,
+  });
+  const [page, hi] = recordOf(from, { dma: translated ?? 'read', at, fault, pasid });
+  const made: [Hex, Hex] = [page, `${BigInt(hi) | (translated === undefined ? 0n : 2n << 60n)}`];
+  expectRecord(bench, fault !== 0 && step.record !== null ? (step.record ?? made) : null, title);
+}
+
+/** Exactly this record is held, or none; then software drains it. */
+function expectRecord(bench: Bench, record: readonly Hex[] | null, title: string): void {
   const held = bench.records().filter(([, hi]) => hi >> 63n === 1n);
   expect(held.map(asHex), title).toEqual(record === null ? [] : [asHex(record.map(BigInt))]);
   // Without FRI, which moves on where there is more than one record.
