@@ -39,6 +39,14 @@ export class Host {
   readonly kernel: Kernel;
   readonly timed: TimedUnit;
   readonly values: Values;
+  /** Contiguous memory, from CONTIGUOUS on. */
+  readonly contiguous = {
+    next: CONTIGUOUS,
+    allocate(bytes: number): number {
+      this.next += bytes;
+      return this.next - bytes;
+    },
+  };
   private time = 0;
   private readonly queue = new EventQueue();
   readonly clock = {
@@ -73,7 +81,7 @@ export class Host {
       },
       boot,
       this.clock,
-      { build, cpus, cpuCost: cpuCostOf(values) },
+      { build, cpus, cpuCost: cpuCostOf(values), givesHint: values['invalidation.hint'] === 'on' },
     );
     this.timed = timedUnitOf(this.unit, values, this.clock);
   }

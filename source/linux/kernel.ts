@@ -53,6 +53,8 @@ export type KernelOptions = {
   readonly cpuCost?: CpuCost;
   /** CPUs, each with magazines of addresses and a flush queue of its own; 1 if not given. */
   readonly cpus?: number;
+  /** Whether the unit is told where an unmap left the tables as they are (IH); so if not given. */
+  readonly givesHint?: boolean;
 };
 
 /** Things worth telling that the kernel does, for whoever watches. */
@@ -104,6 +106,7 @@ export class Kernel {
     this.driver = new UnitDriver(unit, memory, frames, (reason) =>
       this.say(`DMAR: VT-d detected Invalidation Queue Error: Reason ${reason.toString(16)}`),
     );
+    this.driver.givesHint = options.givesHint ?? true;
     const { driver, settings, meter } = this;
     this.devices = new DeviceTable(driver, !settings.forceDac);
     const iovaTuning = { ...iovaTuningOf(version), cpus: options.cpus ?? 1, clock };

@@ -17,6 +17,8 @@ const QUEUE_SLOTS = 256;
 const QUEUE_STOPPED = faultStatus.fields.IQE.mask << faultStatus.fields.IQE.shift;
 
 export class QueuedInvalidation {
+  /** Whether the unit is told where only leaves changed (IH); Linux 6.0 loses it on the way (qi_flush_iotlb). */
+  givesHint = true;
   private readonly unit: Iommu;
   private readonly memory: PhysicalMemory;
   private readonly onError: (reason: number) => void;
@@ -79,7 +81,13 @@ export class QueuedInvalidation {
   iotlbPages(did: number, { address, mask }: PageRange, leafOnly: boolean): void {
     const { pageSelective, maxAddressMask } = this.unit.capabilities;
     if (!pageSelective || mask > maxAddressMask) return this.iotlbDomain(did);
-    this.iotlb({ G: Granularity.SELECTIVE, DID: did, AM: mask, IH: leafOnly ? 1 : 0, ADDR: address });
+    this.iotlb({
+      G: Granularity.SELECTIVE,
+      DID: did,
+      AM: mask,
+      IH: leafOnly && this.givesHint ? 1 : 0,
+      ADDR: address,
+    });
   }
 
   private iotlb(values: Parameters<typeof iotlbDescriptor.encode>[0]): void {

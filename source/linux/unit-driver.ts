@@ -19,6 +19,8 @@ export const FAULT_VECTOR = 0x21;
 
 export class UnitDriver {
   readonly unit: Iommu;
+  /** See QueuedInvalidation; to be set before the queue is. */
+  givesHint = true;
   private readonly memory: PhysicalMemory;
   private readonly frames: PageFrames;
   private readonly onQueueError: (reason: number) => void;
@@ -47,6 +49,7 @@ export class UnitDriver {
   /** Early boot: the invalidation queue, and interrupt remapping if asked for. */
   enableQueue(interruptRemapping: boolean): void {
     const queue = new QueuedInvalidation(this.unit, this.memory, this.frames, this.onQueueError);
+    queue.givesHint = this.givesHint;
     this.queue = queue;
     this.command(Global.QIE, Global.QIE);
     if (!interruptRemapping) return;

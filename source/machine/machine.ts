@@ -88,7 +88,12 @@ export class Machine {
       },
       options.boot,
       clock,
-      { build: options.build, platform: options.platform, cpuCost: cpuCostOf(values) },
+      {
+        build: options.build,
+        platform: options.platform,
+        cpuCost: cpuCostOf(values),
+        givesHint: values['invalidation.hint'] === 'on',
+      },
     );
     this.dma = new DmaPath(this.memory, this.unit, this.map, values, (device, owner) =>
       this.mayWrite(device, owner),

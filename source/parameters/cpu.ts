@@ -1,6 +1,6 @@
 /** What the kernel's IOMMU code costs the CPU. */
 import type { CpuCost } from '../linux/cpu-cost.ts';
-import { count, figure, type ValuesOf } from './declaration.ts';
+import { choice, count, figure, type ValuesOf } from './declaration.ts';
 
 const table =
   'Malka et al., "rIOMMU", ASPLOS 2015, table 1, strict with constant-time allocator; recalled, a model default';
@@ -30,6 +30,13 @@ export const cpuParameters = {
     'the same table: unmap of the deferred column, less the sum of the strict one without its invalidation',
   ),
   'cpu.invalidateCycles': cycles('submit an invalidation and spin until it is done', 2135),
+  'invalidation.hint': choice(['on', 'off'], {
+    meaning:
+      'whether the unit is told (IH) that an unmap freed no table, so that its paging-structure caches may stay',
+    default: 'on',
+    source:
+      'on as Linux 6.12 was recorded; off as in Linux 6.0 (qi_flush_iotlb), the system of Rubin et al., SOSP 2024',
+  }),
 } as const;
 
 /** The costs that the kernel is charged. */

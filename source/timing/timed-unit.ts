@@ -48,6 +48,8 @@ export class TimedUnit {
   readonly walkers: Walkers;
   /** Requests that waited for another's walk. */
   merged = 0;
+  /** Walks by how often they read memory. */
+  readonly walksByReads = new Float64Array(32);
   private readonly times: UnitTimes;
   private readonly clock: Clock;
   private readonly walking: Walk[] = [];
@@ -103,6 +105,7 @@ export class TimedUnit {
       clock.after(times.hitNs, () => answered(outcome));
       return clock.now() + times.hitNs;
     }
+    this.walksByReads[Math.min(translator.reads, 31)]++;
     const end = this.walkers.walk(clock.now(), translator.reads);
     const walk = outcome === Outcome.WALKED ? this.begin(sourceId, hi, lo, access, underWay === null) : null;
     clock.after(end - clock.now(), () => {
