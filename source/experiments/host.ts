@@ -46,6 +46,10 @@ export class Host {
       this.next += bytes;
       return this.next - bytes;
     },
+    allocateAligned(bytes: number, alignment: number): number {
+      this.next = Math.ceil(this.next / alignment) * alignment;
+      return this.allocate(bytes);
+    },
   };
   private time = 0;
   private readonly queue = new EventQueue();

@@ -1,6 +1,8 @@
 /** All experiments, in order. */
+import { cpu } from './cpu.ts';
 import type { Experiment } from './experiment.ts';
+import { iotlbWall } from './iotlb-wall.ts';
 import { pcieBench } from './pcie-bench.ts';
 import { receiveSide } from './receive-side.ts';
 
-export const experiments: readonly Experiment[] = [...pcieBench, ...receiveSide];
+export const experiments: readonly Experiment[] = [...pcieBench, ...receiveSide, ...iotlbWall, ...cpu];
