@@ -1,6 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  plugins: [
+    {
+      name: 'markdown as text',
+      transform: (text, file) =>
+        file.endsWith('.md') ? { code: `export default ${JSON.stringify(text)}`, map: null } : undefined,
+    },
+  ],
   test: {
     include: ['test/**/*.test.{ts,tsx}'],
     benchmark: { include: ['test/**/*.bench.ts'] },

@@ -38,6 +38,7 @@ async function build() {
     supported: { 'regexp-set-notation': false },
     jsx: 'automatic',
     legalComments: 'none',
+    loader: { '.md': 'text' },
     logLevel: 'warning',
     define: {
       'process.env.NODE_ENV': '"production"',

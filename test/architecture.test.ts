@@ -16,6 +16,7 @@ const layers = [
   { name: 'commands', deterministic: true }, //   the only way to change anything
   { name: 'oracle', deterministic: false }, //    QEMU, as another unit to run the same cases on
   { name: 'experiments', deterministic: true }, // published measurements, and what the model makes of them
+  { name: 'demo', deterministic: true }, //       scripts of commands, and what they expect
   { name: 'sources', deterministic: false }, //   where the shown states come from
   { name: 'output', deterministic: false }, //    ways out without a screen
   { name: 'sweep', deterministic: false }, //     many runs, on many cores and machines

@@ -2,6 +2,7 @@
 import { CommanderError } from 'commander';
 import { printableLines, shellText } from '../commands/printable.ts';
 import { MalformedCase } from '../conformance/index.ts';
+import { DemoError } from '../demo/demo.ts';
 import { BadPerfEvent } from '../linux/perf-event.ts';
 import { QemuError } from '../oracle/program.ts';
 import { DecodeError } from '../output/decode.ts';
@@ -11,11 +12,14 @@ import { BadDefinition } from '../sweep/definition.ts';
 import { BadResults } from '../sweep/result-file.ts';
 import { BadShard } from '../sweep/shard.ts';
 import { PointFailed } from '../sweep/sweep.ts';
+import { UnknownDemo } from './demo.ts';
 import { USAGE_ERROR } from './exit-codes.ts';
 import { UnreadableInput } from './input.ts';
 
 /** Input that is not what it should be: wrong usage, said in one line. */
 const inputErrors = [
+  DemoError,
+  UnknownDemo,
   UnreadableInput,
   TraceError,
   DecodeError,

@@ -9,7 +9,7 @@ import { type KernelFlags, kernelBuild, withKernelOptions } from './kernel-optio
 import { choice, invalid } from './options.ts';
 import { checkSettings, settingOption } from './settings.ts';
 
-const DEFAULT_BOOT = 'intel_iommu=on iommu=pt';
+export const DEFAULT_BOOT = 'intel_iommu=on iommu=pt';
 
 const unitNames = Object.keys(presets);
 

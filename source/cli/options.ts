@@ -18,6 +18,11 @@ export function duration(text: string): number {
   return nanoseconds;
 }
 
+export function positive(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw invalid('expected a whole number from 1 on');
+  return Number(text);
+}
+
 // The language of commands knows devices and addresses, and what is wrong with others.
 
 /** A device by name or by `03:00.0`, to its name. */

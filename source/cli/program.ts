@@ -7,7 +7,9 @@ import { addCompare } from './compare.ts';
 import { addConform } from './conform.ts';
 import { addDashboard } from './dashboard.ts';
 import { addDecode } from './decode.ts';
+import { addDemo } from './demo.ts';
 import { addExperiment } from './experiment.ts';
+
 import { addExplain } from './explain.ts';
 import { addReplay } from './replay.ts';
 import { addRun } from './run.ts';
@@ -19,6 +21,7 @@ Examples:
   dmascope --boot "intel_iommu=on iommu.strict=1" --paused
   dmascope run --boot "iommu=on" --exec "dma nic0 write 0x1000000 64"
   dmascope replay recording.trace.gz
+  dmascope demo claims
   dmascope explain nic0 0x1000000 --write
   dmascope boot "iommu=on iommu=pt"
   dmascope decode context-entry 0x2b6a001 0x202`;
@@ -45,6 +48,7 @@ export function buildProgram(): Program {
   addConform(program);
   addDecode(program);
   addExperiment(program);
+  addDemo(program);
   addExplain(program);
   addBoot(program);
   return program;

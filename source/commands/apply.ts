@@ -236,6 +236,7 @@ function stray(simulation: Simulation, device: Device, command: Extract<Command,
   machine.dma.transfer(device, halves.hi, halves.lo, command.bytes, command.type === 'write' ? WRITE : READ);
   journal.detail = detail;
   const made = journal.transactions.get(name)?.at(-1);
+  if (made !== undefined) journal.sent.set(name, made);
   // Time for the kernel to take the fault interrupt, so that its message is there to be read.
   if (made?.outcome === 'blocked') simulation.advance(simulation.now + machine.values['fault.interruptNs']);
   return { text: whatBecameOf(simulation, name, command.type, made, corruptedBefore), linux: strayDma };

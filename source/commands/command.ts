@@ -3,6 +3,9 @@
  * changes a machine is one of these, so that a seed and a list of them replay a session.
  */
 
+import type { Overrides } from '../parameters/registry.ts';
+import type { PresetName } from '../vtd/capabilities.ts';
+
 /** The views of the dashboard. */
 export const viewNames = ['overview', 'tables', 'dma', 'faults', 'compare'] as const;
 export type ViewName = (typeof viewNames)[number];
@@ -48,6 +51,8 @@ export type Command =
     }
   | { readonly name: 'invalidation'; readonly device: string; readonly to: 'strict' | 'lazy' | 'flip' }
   | { readonly name: 'boot'; readonly line: string }
+  /** Put another remapping unit into the machine, with parameters other than the default, and reboot. */
+  | { readonly name: 'unit'; readonly unit: PresetName; readonly set: Overrides }
   /** Run a second machine beside this one, with the same seed and commands and another boot line; null: no more. */
   | { readonly name: 'compare'; readonly line: string | null }
   | { readonly name: 'workload'; readonly device: string | 'all'; readonly to: 'start' | 'stop' | 'flip' }

@@ -1,4 +1,5 @@
 /** The command language: one line of text to a command and back. */
+import { type PresetName, presets } from '../vtd/capabilities.ts';
 import { type Command, type CommandName, entryTables, viewNames } from './command.ts';
 import { durationText, parseDuration } from './duration.ts';
 import { parseExpression } from './expect/expression.ts';
@@ -13,6 +14,8 @@ import {
   fieldWords,
   integer,
   oneOf,
+  settingText,
+  settingWords,
   speedFactor,
   unexpected,
   Wrong,
@@ -119,6 +122,14 @@ const grammar: { readonly [N in CommandName]: Grammar } = {
     usage: 'boot [word …]',
     help: 'reboot with another kernel command line',
     parse: (_, text) => ({ name: 'boot', line: afterName(text) }),
+  },
+  unit: {
+    usage: 'unit <unit> [parameter=value …]',
+    help: 'put another remapping unit into the machine, with parameters other than the default, and reboot',
+    parse: ([word, ...settings]) => {
+      const unit = oneOf('a unit', Object.keys(presets) as PresetName[], word);
+      return { name: 'unit', unit, set: settingWords(settings, unit) };
+    },
   },
   compare: {
     usage: 'compare off|[word …]',
@@ -276,6 +287,8 @@ export function commandText(command: Command): string {
     }
     case 'boot':
       return `boot ${command.line}`.trimEnd();
+    case 'unit':
+      return ['unit', command.unit, ...Object.entries(command.set).map(settingText)].join(' ');
     case 'compare':
       return `compare ${command.line ?? 'off'}`.trimEnd();
     case 'pause':

@@ -9,12 +9,13 @@ import type { MachineOptions } from '../machine/machine.ts';
 import { COLUMN_NS, Simulation } from '../simulation/simulation.ts';
 import type { Focus, Notice, RunState, Snapshot } from '../simulation/snapshot.ts';
 import { snapshotOf } from '../simulation/state.ts';
+import { presets } from '../vtd/capabilities.ts';
 import { carryOut } from './apply.ts';
 import { addressFor } from './buffers.ts';
 import type { Command } from './command.ts';
 import { check, type Expectation } from './expect/check.ts';
 import { countsOf } from './expect/values.ts';
-import { Refused } from './result.ts';
+import { Refused, type Result } from './result.ts';
 import { speedAfter } from './speed.ts';
 
 /** One command and when it came; times and counts start again at each boot. */
@@ -41,6 +42,8 @@ export class Session {
   other: Session | null = null;
   /** What was expected, and whether it was so, since somebody last emptied this. */
   expectations: Expectation[] = [];
+  /** Why the last command was refused; empty if it was not. */
+  refusal = '';
   /** Counts at the last `mark`; none since boot. */
   private since: ReadonlyMap<string, number> = new Map();
   /** Where a `run` with a duration ends, or null. */
@@ -73,10 +76,16 @@ export class Session {
         this.notice = { id: this.nextNotice++, ok: false, text: `${error.message}${errno}`, linux: [] };
       }
     });
+    if (command.name !== 'expect') this.refusal = this.notice?.ok === false ? this.notice.text : '';
     if (this.simulation.halted !== null) this.noticeHalt();
     if (changesMachine(command)) this.other?.apply(command);
     this.other?.simulation.advance(this.simulation.now);
     return this.notice as Notice;
+  }
+
+  /** Say no to something that is not the machine's affair. */
+  refuse(text: string): void {
+    this.notice = { id: this.nextNotice++, ok: false, text, linux: [] };
   }
 
   /** Let simulated time go on to a moment; stops by itself where `run` with a duration ends. */
@@ -104,10 +113,12 @@ export class Session {
     return snapshotOf(simulation, { state, speed, notice, focus, other });
   }
 
-  private dispatch(command: Command): { text: string; linux: readonly string[] } {
+  private dispatch(command: Command): Result {
     switch (command.name) {
       case 'boot':
-        return this.reboot(command.line);
+        return this.reboot({ ...this.options, boot: command.line });
+      case 'unit':
+        return this.reboot({ ...this.options, unit: presets[command.unit], parameters: command.set });
       case 'compare':
         return this.compareWith(command.line);
       case 'pause':
@@ -143,15 +154,22 @@ export class Session {
     }
   }
 
-  private reboot(line: string): { text: string; linux: readonly string[] } {
-    this.options = { ...this.options, boot: line };
-    this.simulation = new Simulation(this.options);
+  /** Boot anew with these options, as if nothing had been done before. */
+  restart(options: MachineOptions): void {
+    this.options = options;
+    this.simulation = new Simulation(options);
     this.setSpeed(this.speed);
     this.simulation.journal.detail = this.state !== 'running';
     this.log.length = 0;
     this.since = new Map();
+    this.refusal = '';
     this.runUntil = null;
     if (this.other !== null) this.compareWith(this.other.options.boot);
+  }
+
+  private reboot(options: MachineOptions): Result {
+    this.restart(options);
+    const { boot: line } = options;
     const { policy, settings } = this.simulation.machine.kernel;
     const ignored = settings.words.filter(({ known }) => !known).map(({ text }) => text);
     const warning = ignored.length === 0 ? '' : ` Linux ignored ${ignored.join(' ')}.`;
@@ -163,7 +181,7 @@ export class Session {
   }
 
   /** Boot another machine beside this one and bring it to where this one is; null: forget it. */
-  private compareWith(line: string | null): { text: string; linux: readonly string[] } {
+  private compareWith(line: string | null): Result {
     if (line === null) {
       this.other = null;
       return { text: 'One machine again.', linux: [] };
@@ -176,8 +194,12 @@ export class Session {
     return { text: `A second machine has booted with "${line}" and gets the same commands.`, linux: [] };
   }
 
-  private expect(expression: string): { text: string; linux: readonly string[] } {
-    const expectation = check(expression, { simulation: this.simulation, since: this.since });
+  private expect(expression: string): Result {
+    const expectation = check(expression, {
+      simulation: this.simulation,
+      since: this.since,
+      refusal: this.refusal,
+    });
     this.expectations.push(expectation);
     if (!expectation.holds) throw new Refused(`expected ${expression}, got ${expectation.got}`);
     return { text: `True: ${expression}.`, linux: [] };
@@ -212,4 +234,6 @@ export class Session {
 
 /** Commands that a replay needs; pausing and speed do not change what the machine does. */
 const changesMachine = ({ name }: Command): boolean =>
-  !['boot', 'compare', 'pause', 'run', 'step', 'speed', 'expect', 'open', 'scene', 'demo'].includes(name);
+  !['boot', 'unit', 'compare', 'pause', 'run', 'step', 'speed', 'expect', 'open', 'scene', 'demo'].includes(
+    name,
+  );

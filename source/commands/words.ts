@@ -2,7 +2,9 @@
 import { nearest } from '../linux/nearest.ts';
 import { guestModels } from '../machine/guest.ts';
 import { deviceModels } from '../machine/topology.ts';
+import { BadSetting, checkValues, type Overrides, readSetting, valuesWith } from '../parameters/registry.ts';
 import { hexOf, parseHalves } from '../vtd/bits.ts';
+import { type PresetName, presets } from '../vtd/capabilities.ts';
 import { bdf, parseBdf } from '../vtd/source-id.ts';
 import type { DeviceTarget, EntryTable } from './command.ts';
 import { fieldNames } from './entry.ts';
@@ -85,6 +87,21 @@ export function fieldWords(table: EntryTable, words: readonly string[]): { field
   if (fields.length === 0) throw new Wrong(`expected fields such as ${names[0]}=0, got nothing`);
   return fields;
 }
+
+/** `ecap.PT=0 iotlb.entries=64`: parameters of the simulation that fit together and this unit. */
+export function settingWords(words: readonly string[], unit: PresetName): Overrides {
+  try {
+    const set: Overrides = Object.assign({}, ...words.map(readSetting));
+    checkValues(valuesWith(set), presets[unit]);
+    return set;
+  } catch (error) {
+    throw error instanceof BadSetting ? new Wrong(error.message) : error;
+  }
+}
+
+/** The text that reads as a setting. */
+export const settingText = ([name, value]: readonly [string, unknown]): string =>
+  `${name}=${typeof value === 'boolean' ? (value ? 'yes' : 'no') : value}`;
 
 export function integer(what: string, word: string, least: number, most: number): number {
   const value = /^(0x[0-9a-f]+|\d+)$/i.test(word) ? Number(word) : Number.NaN;

@@ -42,6 +42,8 @@ type Group = { -readonly [K in keyof FaultGroup]: FaultGroup[K] };
 export class Journal implements DmaObserver, KernelObserver {
   readonly events: EventLine[] = [];
   readonly transactions = new Map<string, Transaction[]>();
+  /** The last request of each device that somebody sent by command. */
+  readonly sent = new Map<string, Transaction>();
   readonly faults: FaultEntry[] = [];
   readonly groups = new Map<string, Group>();
   /** The request behind each group of faults, kept as long as the group. */

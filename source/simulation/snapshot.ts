@@ -235,6 +235,31 @@ export type Notice = {
   readonly linux: readonly string[];
 };
 
+/** A demo that plays, as the room, the speaker and the keys need it. */
+export type DemoState = {
+  readonly name: string;
+  readonly title: string;
+  /** How long it is planned to take; null if it does not say. */
+  readonly minutes: number | null;
+  /** Counted from 1; one more than there are when it is over and people explore on their own. */
+  readonly scene: number;
+  readonly scenes: number;
+  readonly heading: string;
+  /** Paragraphs for the room. */
+  readonly caption: readonly string[];
+  /** For the speaker alone. */
+  readonly notes: readonly { readonly kind: string; readonly text: string }[];
+  /** What the scene ran, as it was written. */
+  readonly commands: readonly string[];
+  /** What the scene expected, whether it was so, and what was there. */
+  readonly results: readonly { readonly expression: string; readonly holds: boolean; readonly got: string }[];
+  readonly next: { readonly heading: string; readonly caption: readonly string[] } | null;
+  /** Counts up each time a scene is entered. */
+  readonly entered: number;
+  /** What the scene looks at. */
+  readonly focus: Focus;
+};
+
 export type RunState = 'running' | 'paused' | 'ended';
 
 export type Snapshot = {
@@ -283,6 +308,8 @@ export type Snapshot = {
   readonly dmesg: readonly string[];
   readonly memory: { readonly corruptedPages: number; readonly corrupted: readonly CorruptedPage[] };
   readonly notice: Notice | null;
+  /** The demo that plays; null or left out where none does. */
+  readonly demo?: DemoState | null;
   /** The machine that this one is compared with; null unless there is one and the focus asks for it. */
   readonly other: Snapshot | null;
 };

@@ -1,4 +1,5 @@
 /** The whole screen as rows: pure, and exactly as many as the window has. */
+import { caption, captionHeight } from './parts/caption.ts';
 import { footer } from './parts/footer.ts';
 import { header, tabs } from './parts/header.ts';
 import { help } from './parts/help.ts';
@@ -33,6 +34,10 @@ function body(scene: Scene): Row[] {
 
   const view = viewNamed(selection.view);
   const isBooting = selection.prompt?.kind === 'boot';
+  const { demo } = scene.snapshot;
+  if (demo != null && !isBooting) {
+    return [...panels(scene, height - captionHeight(screen.tier)), ...caption(scene, demo, width)];
+  }
   const notice = isBooting ? [] : noticeRows(scene, width, screen.notice, view.hint);
   // Where the hint always stands three rows are kept for it; what came of an action may take one more.
   const kept = isBooting ? 0 : Math.max(view.hint ? hintRows : 0, notice.length);

@@ -3,6 +3,7 @@
  * all come from it. One key has one meaning in all views.
  */
 import type { Command } from '../commands/command.ts';
+import type { DemoState } from '../simulation/snapshot.ts';
 import { isTranslated } from './fate.ts';
 import { speed } from './format.ts';
 import type { Scene } from './scene.ts';
@@ -18,7 +19,7 @@ export type Effect =
   | { readonly action: Action }
   | { readonly screen: ScreenRequest };
 
-export const groups = ['move', 'act on the device', 'time', 'machine', 'show'] as const;
+export const groups = ['move', 'act on the device', 'time', 'machine', 'demo', 'show'] as const;
 
 export type Binding = {
   /** Names as `key-name.ts` gives them. */
@@ -44,6 +45,9 @@ const say = (text: string): readonly Effect[] => act({ do: 'say', text });
 const say1 = (text: string) => () => text;
 
 const current = ({ selection }: Scene) => viewNamed(selection.view);
+
+const noDemo = ({ snapshot }: Pick<Scene, 'snapshot'>): string | null =>
+  snapshot.demo == null ? 'no demo plays. :demo tour plays one.' : null;
 
 const offReason = ({ device }: Scene): string | null =>
   device?.lane === 'off' ? 'the IOMMU is off, so there is no domain to change. b edits the boot line.' : null;
@@ -176,7 +180,11 @@ export const bindings: readonly Binding[] = [
       if (selection.filter !== '') return act({ do: 'filter', text: '' });
       if (snapshot.notice !== null && selection.hushed !== snapshot.notice.id) return hush(scene, true);
       const change = current(scene).leave?.(scene);
-      return act(change ? { do: 'choose', change } : { do: 'back' });
+      if (change) return act({ do: 'choose', change });
+      // The way back through the views comes first; the demo is left where there is none.
+      return selection.back.length === 0 && snapshot.demo != null
+        ? command({ name: 'scene', to: 'leave' })
+        : act({ do: 'back' });
     },
   },
   {
@@ -305,6 +313,23 @@ export const bindings: readonly Binding[] = [
     run: () => act({ do: 'ascii' }),
   },
   {
+    keys: [']'],
+    shown: ']',
+    group: 'demo',
+    help: say1('next scene'),
+    disabled: noDemo,
+    run: () => command({ name: 'scene', to: 'next' }),
+  },
+  {
+    keys: ['['],
+    shown: '[',
+    group: 'demo',
+    help: say1('scene before'),
+    disabled: ({ snapshot }) =>
+      noDemo({ snapshot }) ?? (snapshot.demo?.scene === 1 ? 'this is the first scene.' : null),
+    run: () => command({ name: 'scene', to: 'back' }),
+  },
+  {
     keys: ['?'],
     shown: '?',
     group: 'show',
@@ -376,6 +401,7 @@ export function pressed(scene: Scene, key: string): readonly Effect[] {
 }
 
 export function footerKeys(scene: Scene) {
+  if (scene.snapshot.demo != null) return demoKeys(scene.snapshot.demo);
   const shown = bindings.flatMap((binding) => {
     const word = worksIn(binding, scene.selection.view) ? binding.footer?.(scene) : undefined;
     if (word === undefined || (scene.snapshot.source === 'trace' && reasonAgainst(binding, scene) !== null))
@@ -383,6 +409,21 @@ export function footerKeys(scene: Scene) {
     return [{ key: binding.shown, word, always: binding.always === true }];
   });
   return { here: shown.filter(({ always }) => !always), always: shown.filter(({ always }) => always) };
+}
+
+/** While a demo plays its keys come first; all others work as always. */
+function demoKeys({ scene, scenes, next }: DemoState) {
+  const here = [
+    ...(scene > scenes ? [] : [{ key: ']', word: next === null ? 'explore' : 'next' }]),
+    ...(scene > 1 ? [{ key: '[', word: 'back' }] : []),
+    { key: 'esc', word: 'leave the demo' },
+    { key: 't x b', word: 'play freely' },
+  ];
+  const always = [
+    { key: 'space', word: 'pause' },
+    { key: '?', word: 'help' },
+  ];
+  return { here, always };
 }
 
 export const helpKeys = (scene: Scene) =>

@@ -2,7 +2,7 @@
  * What the person at the screen has chosen and opened. One reducer for all views: the device, the address and
  * the transaction are shared, so that a view shows what was chosen in another.
  */
-import type { DeviceState, Snapshot, Transaction } from '../simulation/snapshot.ts';
+import type { DeviceState, Focus, Snapshot, Transaction } from '../simulation/snapshot.ts';
 import { type Edit, edit, type Line, lineOf } from './line.ts';
 import { type ThemeName, themeNames } from './theme/palettes.ts';
 
@@ -70,6 +70,8 @@ export type Selection = Chosen & {
   readonly message: string | null;
   /** The last notice that was put away. */
   readonly hushed: number | null;
+  /** The scene of a demo that was entered last, by its count. */
+  readonly entered: number;
   readonly theme: ThemeName;
   readonly ascii: boolean;
 };
@@ -94,12 +96,12 @@ export type Action =
   | { readonly do: 'say'; readonly text: string | null }
   | { readonly do: 'hush'; readonly notice: number | null }
   | { readonly do: 'log'; readonly log: BootLog | null }
+  /** A demo came to a scene, and to what it looks at. */
+  | { readonly do: 'scene'; readonly entered: number; readonly focus: Focus; readonly notice: number | null }
   | { readonly do: 'theme'; readonly theme: ThemeName | 'next' }
   | { readonly do: 'ascii' };
 
-export const firstSelection: Selection = {
-  view: 'overview',
-  back: [],
+const firstChosen: Chosen = {
   device: null,
   address: null,
   level: null,
@@ -111,6 +113,12 @@ export const firstSelection: Selection = {
   fault: null,
   event: null,
   cursors: {},
+};
+
+export const firstSelection: Selection = {
+  ...firstChosen,
+  view: 'overview',
+  back: [],
   filter: '',
   prompt: null,
   history: { boot: [], command: [], filter: [] },
@@ -119,6 +127,7 @@ export const firstSelection: Selection = {
   log: null,
   message: null,
   hushed: null,
+  entered: 0,
   theme: 'dark',
   ascii: false,
 };
@@ -172,6 +181,19 @@ export function reduce(now: Selection, action: Action): Selection {
       return now.hushed === action.notice ? now : { ...now, hushed: action.notice };
     case 'log':
       return { ...now, log: action.log };
+    case 'scene': {
+      const { entered, focus, notice } = action;
+      const sought =
+        focus.device !== null && focus.address !== null
+          ? { device: focus.device, address: focus.address }
+          : null;
+      return {
+        ...now,
+        ...firstChosen,
+        ...{ view: focus.view, back: [], device: focus.device, address: focus.address, sought },
+        ...{ entered, filter: '', help: false, log: null, message: null, hushed: notice },
+      };
+    }
     case 'theme': {
       const next = themeNames[(themeNames.indexOf(now.theme) + 1) % themeNames.length];
       return { ...now, theme: action.theme === 'next' ? next : action.theme };

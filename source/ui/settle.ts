@@ -15,6 +15,11 @@ export function settle(scene: Scene): readonly Action[] {
     const started = snapshot.notice?.ok === true && snapshot.dmesg.length > 0;
     actions.push({ do: 'log', log: started ? { ...log, started: true, lines: 1 } : null });
   }
+  const { demo } = snapshot;
+  if (demo != null && demo.entered !== selection.entered) {
+    const notice = snapshot.notice?.id ?? null;
+    return [{ do: 'scene', entered: demo.entered, focus: demo.focus, notice }];
+  }
   const change = viewNamed(selection.view).settle?.(scene);
   if (change) actions.push({ do: 'choose', change });
   return actions;

@@ -8,7 +8,7 @@ import { LAZY, PASSTHROUGH, session, type } from '../support/session.ts';
 const on = session(PASSTHROUGH);
 on.advance(1e6);
 type(on, 'dma nic0 write 0x1000000');
-const moment = { simulation: on.simulation, since: new Map<string, number>() };
+const moment = { simulation: on.simulation, since: new Map<string, number>(), refusal: '' };
 const holds = (expression: string) => check(expression, moment).holds;
 
 test.each([
@@ -70,7 +70,7 @@ test('asking changes nothing', () => {
 
 test('every documented name can be asked for', () => {
   for (const { name } of nameMeanings) {
-    const asked = name.replace('<device>', 'nic0').replace('<FIELD>', '');
+    const asked = name.replace('<device>', 'nic0').replace('<FIELD>', '').replace('<count>', 'faults');
     if (!asked.endsWith('.')) expect(() => parseExpression(`${asked} has "x"`)).not.toThrow();
   }
 });
@@ -86,6 +86,14 @@ describe('change(…)', () => {
     type(running, 'boot intel_iommu=on');
     expect(type(running, 'expect change(iommu_requests) = iommu_requests').ok).toBe(true);
   });
+});
+
+test('a refusal can be expected, and is forgotten by the next command', () => {
+  const running = session(PASSTHROUGH);
+  type(running, 'device tb0 passthrough');
+  expect(type(running, 'expect refused has "untrusted"').ok).toBe(true);
+  type(running, 'mark');
+  expect(type(running, 'expect refused = ""').ok).toBe(true);
 });
 
 test('any text is an expression or says what was expected', () => {

@@ -120,6 +120,11 @@ export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
       fc.constantFrom(1, 0.5, 64, Number.POSITIVE_INFINITY),
     ),
   }),
+  fc.record({
+    name: fc.constant('unit' as const),
+    unit: fc.constantFrom('skylake' as const, 'server' as const),
+    set: fc.constantFrom({}, { 'ecap.PT': 0 }, { 'iotlb.entries': 64 }),
+  }),
   fc.constant<Command>({ name: 'mark' }),
   fc.record({
     name: fc.constant('expect' as const),

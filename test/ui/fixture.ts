@@ -634,3 +634,29 @@ export const compared: Snapshot = snapshot({
     series: series.map((column) => ({ ...column, page_walks: 3 * column.page_walks })),
   },
 });
+
+/** A scene of a demo, all of whose expectations are met. */
+export const playing: Snapshot = snapshot({
+  ...corruption,
+  notice: null,
+  demo: {
+    name: 'claims',
+    title: 'The eight claims about iommu=pt',
+    minutes: 20,
+    scene: 3,
+    scenes: 8,
+    heading: 'The stray write landed.',
+    caption: [
+      'nic0 asked for 0x01000000 and got exactly that: the first page of kernel text. Nothing checked it, because iommu=pt gives host devices physical addresses.',
+    ],
+    notes: [{ kind: 'say', text: 'Look at the arrow: it is thick.' }],
+    commands: ['boot intel_iommu=on iommu=pt', 'dma nic0 write 0x01000000 64'],
+    results: [
+      { expression: 'nic0.dma.landed = "kernel text"', holds: true, got: 'kernel text' },
+      { expression: 'corrupted_pages = 1', holds: true, got: '1' },
+    ],
+    next: { heading: 'The same write, translated', caption: ['nic0 goes behind the IOMMU.'] },
+    entered: 1,
+    focus: { view: 'overview', device: 'nic0', address: null },
+  },
+});

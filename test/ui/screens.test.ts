@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { lineOf } from '../../source/ui/line.ts';
 import type { Selection } from '../../source/ui/selection.ts';
-import { compared, corruption, examining, flipped, iommuOff, recorded, running } from './fixture.ts';
+import { compared, corruption, examining, flipped, iommuOff, playing, recorded, running } from './fixture.ts';
 import { type Size, textFor } from './scene.ts';
 
 const bootPrompt: Partial<Selection> = {
@@ -18,6 +18,19 @@ const bootPrompt: Partial<Selection> = {
 
 const onHba1 = { device: 'hba1' } as const;
 const atPdpt = { ...onHba1, view: 'dma', transaction: 18442, step: 5 } as const;
+
+const scene = playing.demo!;
+const failedScene = {
+  ...playing,
+  demo: {
+    ...scene,
+    results: [scene.results[0], { expression: 'corrupted_pages = 1', holds: false, got: '0' }],
+  },
+};
+const atTheEnd = {
+  ...playing,
+  demo: { ...scene, scene: 9, heading: 'Explore on your own.', results: [], next: null },
+};
 
 const screens = {
   overview: [running, {}],
@@ -36,6 +49,10 @@ const screens = {
   compare: [compared, { view: 'compare' }],
   'compare-none': [running, { view: 'compare' }],
   help: [running, { help: true }],
+  demo: [playing, { entered: 1 }],
+  'demo-failed': [failedScene, { entered: 1 }],
+  'demo-end': [atTheEnd, { entered: 1 }],
+  'demo-notice': [{ ...playing, notice: flipped.notice }, { entered: 1 }],
 } as const;
 
 const sizes: readonly Size[] = [

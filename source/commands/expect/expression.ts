@@ -29,7 +29,12 @@ import {
 } from './values.ts';
 
 /** A machine at a moment, and the counts of an earlier one. */
-export type Moment = { readonly simulation: Simulation; readonly since: ReadonlyMap<string, number> };
+export type Moment = {
+  readonly simulation: Simulation;
+  readonly since: ReadonlyMap<string, number>;
+  /** Why the last command was refused; empty if it was not. */
+  readonly refusal: string;
+};
 
 export type Expression = {
   /** Whether it is true now. Throws Refused where it asks for something that is not there. */
@@ -168,6 +173,7 @@ function value(tokens: Tokens): Operand {
   }
   if (!/^[a-z_]/i.test(token)) throw new Wrong(`expected a value or a name, got ${quoted(token)}`);
   if (token === 'change') return change(tokens);
+  if (token === 'refused') return { text: token, read: ({ refusal }) => refusal };
   return named(token, tokens);
 }
 

@@ -126,8 +126,8 @@ const unitNames: Readonly<Record<string, Name>> = {
 };
 
 const lastDma = ({ journal }: Simulation, { model }: Device): Transaction => {
-  const last = journal.transactions.get(model.name)?.at(-1);
-  if (last === undefined) throw new Refused(`${model.name} has made no request that was kept`);
+  const last = journal.sent.get(model.name);
+  if (last === undefined) throw new Refused(`no DMA of ${model.name} was sent by command`);
   return last;
 };
 
@@ -197,7 +197,7 @@ const deviceNames: Readonly<Record<string, DeviceName>> = {
       `dma.${name}`,
       {
         ...rest,
-        meaning: `of its last DMA: ${rest.meaning}`,
+        meaning: `of the last DMA that a command sent: ${rest.meaning}`,
         read: (at: Simulation, device: Device) => of(lastDma(at, device)),
       },
     ]),
@@ -279,9 +279,13 @@ export const namesOfDevices: readonly string[] = Object.keys(deviceNames);
 /** Names behind `read(…)`, `write(…)` and `page(…)`. */
 export const namesOfRequests: readonly string[] = Object.keys(ofRequest);
 
-/** For the documentation: each name with its meaning; those of devices begin with `<device>.`. */
+/** For the documentation: each name with its meaning, besides those of counters; `<device>.` is a device. */
 export const nameMeanings: readonly { readonly name: string; readonly meaning: string }[] = [
-  ...Object.entries(unitNames).map(([name, { meaning }]) => ({ name, meaning })),
+  ...Object.entries(unitNames)
+    .filter(([name]) => !Object.hasOwn(counterMeanings, name))
+    .map(([name, { meaning }]) => ({ name, meaning })),
+  { name: 'refused', meaning: 'why the last command was refused, in words; empty if it was not' },
+  { name: 'change(<count>)', meaning: 'how much a count has grown since the scene began, or since `mark`' },
   ...registers.map((register) => ({
     name: `${register.toLowerCase()}.<FIELD>`,
     meaning: `a field of the ${registerLayouts[register].name}`,

@@ -1,6 +1,7 @@
 /** What the screen's process and the simulator's process say to each other. */
 import type { Command } from '../../commands/command.ts';
 import type { LogEntry } from '../../commands/session.ts';
+import type { Demo } from '../../demo/demo.ts';
 import type { MachineOptions } from '../../machine/machine.ts';
 import type { Focus, RunState, Snapshot } from '../../simulation/snapshot.ts';
 
@@ -13,6 +14,15 @@ export type Start = {
   readonly untilNs: number;
   readonly state: RunState;
   readonly speed: number;
+  readonly demo: DemoStart | null;
+};
+
+export type DemoStart = {
+  /** One that was read, or the name of a built-in one. */
+  readonly demo: Demo | string;
+  readonly scene: number;
+  /** The machine that its first scene finds. */
+  readonly machine: MachineOptions;
 };
 
 export type ToSimulator =

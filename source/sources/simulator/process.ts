@@ -3,8 +3,13 @@
  * publishes snapshots. It ends when the process that started it is gone.
  */
 import { getEachMessage, sendMessage } from 'execa';
+import type { Command } from '../../commands/command.ts';
 import { Session } from '../../commands/session.ts';
-import type { FromSimulator, Start, ToSimulator } from './messages.ts';
+import { unexpected } from '../../commands/words.ts';
+import { builtInDemo, builtInNames } from '../../demo/built-in.ts';
+import { Performance } from '../../demo/performance.ts';
+import type { MachineOptions } from '../../machine/machine.ts';
+import type { DemoStart, FromSimulator, Start, ToSimulator } from './messages.ts';
 
 const TICK_MS = 20;
 const PUBLISH_MS = 100;
@@ -29,22 +34,48 @@ class Pacer {
   private lastTick = performance.now();
   private lastPublished = 0;
   private sending = false;
+  private playing: Performance | null = null;
+  private readonly first: MachineOptions;
 
-  constructor({ options, log, otherBoot, untilNs, state, speed }: Start) {
+  constructor({ options, log, otherBoot, untilNs, state, speed, demo }: Start) {
+    this.first = demo?.machine ?? options;
     this.session = new Session(options);
     this.session.replay(log, untilNs);
     if (otherBoot !== null) this.session.apply({ name: 'compare', line: otherBoot });
     this.session.apply({ name: 'speed', factor: speed });
     this.session.apply(state === 'paused' ? { name: 'pause' } : { name: 'run', forNs: null });
     this.session.notice = null;
+    if (demo !== null) this.play(demo);
     this.publish();
     this.tick();
   }
 
   receive(message: Exclude<ToSimulator, { type: 'start' }>): void {
-    if (message.type === 'command') this.session.apply(message.command);
+    if (message.type === 'command') this.carryOut(message.command);
     else this.session.focus = message.focus;
     this.publish();
+  }
+
+  private carryOut(command: Command): void {
+    if (command.name === 'demo') {
+      const { demo } = command;
+      if (builtInNames.includes(demo)) this.play({ demo, scene: 1, machine: this.first });
+      else this.session.refuse(unexpected('a demo', demo, builtInNames));
+    } else if (command.name === 'scene' && this.playing !== null) this.direct(this.playing, command.to);
+    else this.session.apply(command);
+  }
+
+  private play({ demo, scene, machine }: DemoStart): void {
+    const read = typeof demo === 'string' ? builtInDemo(demo) : demo;
+    this.playing = new Performance(read, this.session, machine);
+    this.playing.go(scene);
+  }
+
+  private direct(playing: Performance, to: Extract<Command, { name: 'scene' }>['to']): void {
+    if (to === 'leave') this.playing = null;
+    else if (to === 'next') playing.go(playing.scene + 1);
+    else if (to === 'back') playing.go(playing.scene - 1);
+    else playing.go(to);
   }
 
   private tick(): void {
@@ -77,7 +108,7 @@ class Pacer {
     const { session } = this;
     const message: FromSimulator = {
       type: 'snapshot',
-      snapshot: session.snapshot(),
+      snapshot: { ...session.snapshot(), demo: this.playing?.state() ?? null },
       options: session.bootOptions,
       log: session.log,
       otherBoot: session.other?.bootOptions.boot ?? null,

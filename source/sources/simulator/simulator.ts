@@ -7,7 +7,7 @@ import type { Command } from '../../commands/command.ts';
 import type { MachineOptions } from '../../machine/machine.ts';
 import type { Focus, Snapshot } from '../../simulation/snapshot.ts';
 import type { Source } from '../source.ts';
-import type { FromSimulator, Start, ToSimulator } from './messages.ts';
+import type { DemoStart, FromSimulator, Start, ToSimulator } from './messages.ts';
 
 /** Words on the command line that make the program a simulator process. */
 export const SIMULATOR_ARGUMENT = 'simulator-process';
@@ -23,6 +23,8 @@ export type SimulatorOptions = {
   readonly machine: MachineOptions;
   readonly speed: number;
   readonly paused: boolean;
+  /** To play, from a scene on. */
+  readonly demo?: Omit<DemoStart, 'machine'>;
 };
 
 /** Start a simulator; resolves with its first snapshot at hand. Rejects if it cannot be started. */
@@ -38,6 +40,7 @@ class Simulator implements Source {
   private failToStart: (error: Error) => void = () => {};
   private readonly listeners = new Set<() => void>();
   private readonly program: string;
+  private readonly options: SimulatorOptions;
   private subprocess: ResultPromise<{ ipc: true }> | null = null;
   private latest: FromSimulator | null = null;
   private focus: Focus = { view: 'overview', device: null, address: null };
@@ -47,8 +50,10 @@ class Simulator implements Source {
   private deaths = 0;
   private stopping = false;
 
-  constructor({ program, machine, speed, paused }: SimulatorOptions) {
+  constructor(options: SimulatorOptions) {
+    const { program, machine, speed, paused, demo } = options;
     this.program = program;
+    this.options = options;
     this.ready = new Promise((resolve, reject) => {
       this.becomeReady = resolve;
       this.failToStart = reject;
@@ -60,6 +65,7 @@ class Simulator implements Source {
       untilNs: 0,
       state: paused ? 'paused' : 'running',
       speed,
+      demo: demo === undefined ? null : { ...demo, machine },
     });
   }
 
@@ -153,9 +159,23 @@ class Simulator implements Source {
         ? `The simulation died again (${cause}); the machine was booted afresh.`
         : `The simulation died (${cause}); it was started again and replayed to where it was.`;
       const resumed = { log: fresh ? [] : log, otherBoot, untilNs: fresh ? 0 : snapshot.timeNs };
-      this.launch({ options, ...resumed, state: snapshot.state, speed: snapshot.speed });
+      this.launch({
+        options,
+        ...resumed,
+        state: snapshot.state,
+        speed: snapshot.speed,
+        demo: this.demoAgain(snapshot),
+      });
     }
     for (const listener of this.listeners) listener();
+  }
+
+  /** The demo that played, from the same scene on. */
+  private demoAgain({ demo }: Snapshot): DemoStart | null {
+    if (demo == null) return null;
+    const { machine, demo: given } = this.options;
+    const isGiven = typeof given?.demo === 'object' && given.demo.name === demo.name;
+    return { demo: isGiven ? given.demo : demo.name, scene: demo.scene, machine };
   }
 }
 

@@ -10,15 +10,17 @@ import { chosenDevice, shownDevices } from '../selection.ts';
 import { bootPrompt } from './boot-prompt.ts';
 import { stepped, type View } from './view.ts';
 
+const smallestWithCharts = 14;
+
 function draw(scene: Scene, area: Area): Row[] {
   const { snapshot, selection, device } = scene;
   const devices = shownDevices(snapshot, selection);
   const isBooting = selection.prompt?.kind === 'boot';
   // Charts, a line of events and the blanks between them come first; a long list of devices scrolls.
-  const tableRows = Math.max(
-    2,
-    Math.min(devices.length + 1, area.height - (isBooting ? 12 : barRows(area) + 6)),
-  );
+  // Below that, as under the caption of a demo, devices and events say more than charts.
+  const charted = area.height >= smallestWithCharts;
+  const others = isBooting ? 12 : charted ? barRows(area) + 6 : 4;
+  const tableRows = Math.max(2, Math.min(devices.length + 1, area.height - others));
   const table =
     devices.length === 0
       ? [row(span(' No device has done anything yet.', 'label'))]
@@ -26,7 +28,7 @@ function draw(scene: Scene, area: Area): Row[] {
   if (isBooting) {
     return [blank, ...table, blank, ...bootPrompt(scene, area.width, area.height - table.length - 2)];
   }
-  const upper = [blank, ...table, blank, ...charts(scene, area)];
+  const upper = [blank, ...table, ...(charted ? [blank, ...charts(scene, area)] : [])];
   const gap = area.height - upper.length >= 4 ? [blank] : [];
   const left = area.height - upper.length - gap.length;
   return [...upper, ...gap, ...eventList(scene, area.width, left)];
