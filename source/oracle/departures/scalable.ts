@@ -24,7 +24,6 @@ const legacyReasons: Readonly<Record<string, readonly string[]>> = {
 
 const FPD = 2;
 const PASS_THROUGH = 4n;
-const AW_48 = 2;
 const FIRST_STAGE = 1;
 /** A and D */
 const FLAGS = 0x60n;
@@ -153,7 +152,10 @@ export const scalableDepartures: readonly Departure[] = [
       return all.some(({ device }) => {
         const places = all
           .filter((request) => request.device === device)
-          .flatMap((request) => stepOf(request, 'PASID table entry')?.address ?? []);
+          .flatMap(({ steps }) => steps)
+          .flatMap(({ stage, words, address }) =>
+            stage === 'PASID table entry' && words.length > 0 ? address : [],
+          );
         // Where the table has not been reached since, it may be any.
         return passing.some(({ address }) => places.length === 0 || places.includes(address));
       });
@@ -163,13 +165,28 @@ export const scalableDepartures: readonly Departure[] = [
     name: 'canonical addresses of a narrow entry',
     why: 'QEMU takes the width of canonical first-stage addresses from AW (80), which is about the second stage; the specification takes it from FSPM.',
     apart: true,
-    explains: ({ entry, theirs, requests }) =>
+    explains: ({ entry, requests, earlier }) =>
       entry.scalable &&
-      'fault' in theirs &&
-      theirs.fault?.reason === '0x80' &&
-      requests.some((request) => {
-        const words = requestEntry(request);
-        return ((words[0] >>> 2) & 7) !== AW_48 && ((words[0] >>> 6) & 7) === FIRST_STAGE;
+      [...earlier, ...requests].some((request) => {
+        const [word] = requestEntry(request);
+        const width = BigInt(30 + 9 * ((word >>> 2) & 7));
+        // What is canonical in 48 bits is so in fewer if all bits from the sign on are equal.
+        const isNarrow = request.address >> (width - 1n) !== 0n && width !== 48n;
+        return ((word >>> 6) & 7) === FIRST_STAGE && isNarrow;
+      }),
+  },
+  {
+    name: 'PASID structures behind a cached context entry',
+    why: 'QEMU checks PASID structures when it reads the context entry; while it has that cached, it follows whatever they have become.',
+    apart: true,
+    explains: ({ entry, requests, earlier }) =>
+      entry.scalable &&
+      [...earlier, ...requests].some((request) => {
+        const fault = faultOf(request);
+        const isCached = request.steps.some(
+          ({ stage, verdict }) => stage === 'context cache' && verdict === 'hit',
+        );
+        return fault >= 0x50 && fault <= 0x5d && isCached;
       }),
   },
 ];

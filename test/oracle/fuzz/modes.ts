@@ -2,6 +2,7 @@
 import type fc from 'fast-check';
 import type { Case, UnitWords } from '../../../source/conformance/case-file.ts';
 import { queueCase } from '../cases/queue-case.ts';
+import { registerCase } from '../cases/register-case.ts';
 import { scalableCase, scalableChangeCase, scalableQueueCase } from '../cases/scalable/scalable-case.ts';
 import { changeCase, translationCase } from '../cases/translation-case.ts';
 import { firstStageUnits, scalableUnits, units } from '../units.ts';
@@ -23,6 +24,7 @@ export const modes: Readonly<Record<string, Mode>> = {
     units,
     cases: queueCase,
   },
+  registers: { scalable: false, about: 'registers', units, cases: registerCase },
   scalable: {
     scalable: true,
     about: 'PASID structures and second-stage tables',
