@@ -48,7 +48,13 @@ export const translationDepartures: readonly Departure[] = [
       isDma(situation) &&
       situation.requests.some((request, index) => {
         const before = [...situation.earlier, ...situation.requests.slice(0, index)];
-        return [0x5, 0x6, 0x85, 0x86].includes(faultOf(request)) && before.some(isCachedBy(request));
+        // The simulated unit walks again where what it has cached does not allow the request.
+        const isCached = request.steps.some(({ clause }) =>
+          clause.includes('cached without this permission'),
+        );
+        return (
+          isCached || ([0x5, 0x6, 0x85, 0x86].includes(faultOf(request)) && before.some(isCachedBy(request)))
+        );
       }),
   },
   {

@@ -4,6 +4,7 @@ import type { Case, UnitWords } from '../../../source/conformance/case-file.ts';
 import { queueCase } from '../cases/queue-case.ts';
 import { registerCase } from '../cases/register-case.ts';
 import { scalableCase, scalableChangeCase, scalableQueueCase } from '../cases/scalable/scalable-case.ts';
+import { staleCase } from '../cases/stale-case.ts';
 import { changeCase, translationCase } from '../cases/translation-case.ts';
 import { firstStageUnits, scalableUnits, units } from '../units.ts';
 
@@ -25,6 +26,7 @@ export const modes: Readonly<Record<string, Mode>> = {
     cases: queueCase,
   },
   registers: { scalable: false, about: 'registers', units, cases: registerCase },
+  stale: { scalable: false, about: 'what stays cached under any invalidations', units, cases: staleCase },
   scalable: {
     scalable: true,
     about: 'PASID structures and second-stage tables',
