@@ -47,10 +47,12 @@ async function fuzz({ cases, seed = Math.floor(Math.random() * 2 ** 31), mode }:
       process.stderr.write(`\r${name}, ${unitName}: ${done} of ${count}`.padEnd(76));
     };
     const options = { unit, cases: modes[name].cases(unit), count, seed: seed + index, progress };
-    const { same, departures, found } = await differential(program, options);
+    const { same, complete, departures, found } = await differential(program, options);
     if (process.stderr.isTTY) process.stderr.write(`\r${' '.repeat(76)}\r`);
     const known = [...departures].map(([departure, times]) => `, ${times} ${departure}`).join('');
-    console.log(`${name}, ${unitName}: ${same} the same${known}`);
+    console.log(
+      `${name}, ${unitName}: ${count} cases, ${complete} compared to the end, ${same} the same${known}`,
+    );
     if (found === null) continue;
     differ++;
     console.log(foundText(found));

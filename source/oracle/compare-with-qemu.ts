@@ -25,7 +25,8 @@ export class Comparer implements AsyncDisposable {
   async compare(entry: Case): Promise<Comparison> {
     const run = runCase(this.unit, entry, { memory: this.memory });
     const theirs = await this.oracle.run(entry, () => run.written);
-    return { ours: run.steps, theirs, judgement: judge(this.unit, entry, run.steps, theirs) };
+    const judgement = judge(this.unit, entry, run.steps, theirs, { memory: this.memory });
+    return { ours: run.steps, theirs, judgement };
   }
 
   [Symbol.asyncDispose](): Promise<void> {

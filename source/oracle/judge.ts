@@ -3,6 +3,7 @@ import type { Case, UnitWords } from '../conformance/case-file.ts';
 import { differencesOf, type FieldDifference } from '../conformance/compare.ts';
 import type { StepResult } from '../conformance/results.ts';
 import { runCase } from '../conformance/run-cases.ts';
+import type { PhysicalMemory } from '../vtd/memory.ts';
 import type { Departure } from './departures/departure.ts';
 import { knownDepartures } from './known-departures.ts';
 import type { Request, Situation } from './situation.ts';
@@ -10,8 +11,16 @@ import type { Request, Situation } from './situation.ts';
 export type Judgement = {
   /** What is known of the steps that differ, by index of the step. */
   readonly departures: readonly { readonly at: number; readonly name: string }[];
+  /** Whether the comparison went on to the end of the case. */
+  readonly isComplete: boolean;
   /** The first step that differs for no known reason. */
   readonly difference: { readonly at: number; readonly fields: readonly FieldDifference[] } | null;
+};
+
+export type JudgeOptions = {
+  readonly table?: readonly Departure[];
+  /** To be used again; whatever it holds is cleared. */
+  readonly memory?: PhysicalMemory;
 };
 
 /**
@@ -23,14 +32,14 @@ export function judge(
   entry: Case,
   ours: readonly StepResult[],
   theirs: readonly StepResult[],
-  table: readonly Departure[] = knownDepartures,
+  { table = knownDepartures, memory }: JudgeOptions = {},
 ): Judgement {
   const departures: { at: number; name: string }[] = [];
   let seen: readonly (readonly Request[])[] | null = null;
   for (let at = 0; at < ours.length; at++) {
     const fields = differencesOf(ours[at], theirs[at]);
     if (fields.length === 0) continue;
-    seen ??= requestsOf(unit, entry);
+    seen ??= requestsOf(unit, entry, memory);
     const situation: Situation = {
       ...{ unit, entry, at, ours: ours[at], theirs: theirs[at], fields },
       requests: seen[at],
@@ -45,16 +54,16 @@ export function judge(
       continue;
     }
     const known = table.find(({ apart, explains }) => apart && explains(situation));
-    if (known === undefined) return { departures, difference: { at, fields } };
+    if (known === undefined) return { departures, isComplete: false, difference: { at, fields } };
     departures.push({ at, name: known.name });
-    break;
+    return { departures, isComplete: false, difference: null };
   }
-  return { departures, difference: null };
+  return { departures, isComplete: true, difference: null };
 }
 
 /** How the simulated unit decides the requests of each step. */
-function requestsOf(unit: UnitWords, entry: Case): Request[][] {
-  const { requests } = runCase(unit, entry, { observe: true });
+function requestsOf(unit: UnitWords, entry: Case, memory?: PhysicalMemory): Request[][] {
+  const { requests } = runCase(unit, entry, { observe: true, memory });
   return entry.steps.map((step, index) => {
     const device = step.op === 'dma' ? step.device : 0;
     return requests[index].map((request) => ({ ...request, device }));

@@ -18,6 +18,8 @@ export type FuzzOptions = {
 export type FuzzResult = {
   /** How many cases were compared to their end without any difference. */
   readonly same: number;
+  /** How many were compared to their end, with answers that differ at most for a known reason. */
+  readonly complete: number;
   /** In how many cases each known departure showed. */
   readonly departures: ReadonlyMap<string, number>;
   readonly found: Found | null;
@@ -49,6 +51,7 @@ export async function differential(program: QemuProgram, options: FuzzOptions): 
   const { unit, cases, count, seed, progress } = options;
   await using comparer = new Comparer(program, unit);
   let same = 0;
+  let complete = 0;
   const departures = new Map<string, number>();
   const property = fc.asyncProperty(cases, async (entry) => {
     const { judgement } = await comparer.compare(entry);
@@ -59,16 +62,17 @@ export async function differential(program: QemuProgram, options: FuzzOptions): 
       throw new Differs(judgement.difference.at + 1, judgement.difference.fields);
     }
     if (judgement.departures.length === 0) same++;
+    if (judgement.isComplete) complete++;
   });
   const { failed, counterexample, errorInstance, numRuns } = await fc.check(property, {
     numRuns: count,
     seed,
   });
-  if (!failed) return { same, departures, found: null };
+  if (!failed) return { same, complete, departures, found: null };
   if (!(errorInstance instanceof Differs) || counterexample === null) throw errorInstance;
   const { step, fields } = errorInstance;
   const file = writeCases({ groups: [{ name: 'found', unit, cases: [counterexample[0]] }] });
-  return { same, departures, found: { at: numRuns, step, fields, file } };
+  return { same, complete, departures, found: { at: numRuns, step, fields, file } };
 }
 
 /** What was found, in lines. */
