@@ -11,6 +11,7 @@ import { faultReason } from '../vtd/fault-reason.ts';
 import { READ, WRITE } from '../vtd/paging-entry.ts';
 import { addressFor, cycleBuffers, dmaToBuffers, mapBuffers, unmapBuffers } from './buffers.ts';
 import type { Command, DeviceTarget } from './command.ts';
+import { sendRequest } from './device-requests.ts';
 import { findEntry, withFields } from './entry.ts';
 import { Refused, type Result } from './result.ts';
 
@@ -33,6 +34,8 @@ export function carryOut(simulation: Simulation, command: MachineCommand): Resul
     case 'device':
       return move(simulation, device, command.to);
     case 'dma':
+      if (command.request !== undefined || command.pasid !== undefined)
+        return sendRequest(simulation, device, command);
       return command.address === 'buffers'
         ? dmaToBuffers(simulation, device, command)
         : stray(simulation, device, command);

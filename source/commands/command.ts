@@ -29,10 +29,14 @@ export type Command =
   | {
       readonly name: 'dma';
       readonly device: string;
+      /** What a device TLB sends; left out for plain DMA. */
+      readonly request?: 'translate' | 'translated' | 'page-request';
       readonly type: 'read' | 'write';
       /** Any 64-bit address, as `0x…`; or buffers that `map` mapped: the last one, or all that are mapped. */
       readonly address: string | 'buffer' | 'buffers';
       readonly bytes: number;
+      /** Left out for a request without PASID. */
+      readonly pasid?: number;
     }
   /** Let the driver map buffers for its device. */
   | { readonly name: 'map'; readonly device: string; readonly count: number; readonly bytes: number }

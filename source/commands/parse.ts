@@ -32,6 +32,9 @@ type Grammar = {
   parse(words: readonly string[], text: string): Command;
 };
 
+/** What a device TLB sends besides plain DMA. */
+const requestKinds = ['translate', 'translated', 'page-request'] as const;
+const LARGEST_PASID = 0xf_ffff;
 const MAX_DMA_BYTES = 2 ** 21;
 const MAX_BUFFERS = 100_000;
 const PAGE = 4096;
@@ -49,19 +52,10 @@ const grammar: { readonly [N in CommandName]: Grammar } = {
     }),
   },
   dma: {
-    usage: 'dma <device> read|write [address|buffer|buffers] [bytes]',
-    help: 'let a device do one DMA; without an address a stray one, to kernel text; buffers are those of `map`',
-    parse: (words) => {
-      atMost(words, 4, 'dma nic0 write 0x1000000 64');
-      const [device, type, address = '0x1000000', bytes = '64'] = words;
-      return {
-        name: 'dma',
-        device: deviceName(device),
-        type: oneOf('read or write', ['read', 'write'] as const, type),
-        address: address === 'buffers' ? address : addressOrBuffer(address),
-        bytes: integer('the number of bytes', bytes, 1, MAX_DMA_BYTES),
-      };
-    },
+    usage:
+      'dma <device> [translate|translated|page-request] read|write [address|buffer|buffers] [bytes] [pasid <n>]',
+    help: 'let a device do one DMA, or send what a device TLB sends; without an address a stray one, to kernel text; buffers are those of `map`',
+    parse: dmaCommand,
   },
   map: {
     usage: 'map <device> [count] [bytes]',
@@ -240,6 +234,27 @@ const grammar: { readonly [N in CommandName]: Grammar } = {
 export const commandHelp: readonly { readonly usage: string; readonly help: string }[] =
   Object.values(grammar);
 
+/** `translate` may go without read or write: then it asks for both. */
+function dmaCommand(words: readonly string[]): Command {
+  const at = words.indexOf('pasid');
+  const pasid = at < 0 ? {} : { pasid: integer('a PASID', words[at + 1] ?? '', 0, LARGEST_PASID) };
+  const [device, ...rest] = at < 0 ? words : [...words.slice(0, at), ...words.slice(at + 2)];
+  const request = requestKinds.find((kind) => kind === rest[0]);
+  const asked = request === undefined ? rest : rest.slice(1);
+  const isBare = request === 'translate' && asked[0] !== 'read' && asked[0] !== 'write';
+  const [type, address = '0x1000000', bytes = '64', ...more] = isBare ? ['write', ...asked] : asked;
+  atMost(more, 0, 'dma nic0 write 0x1000000 64');
+  return {
+    name: 'dma',
+    device: deviceName(device),
+    ...(request === undefined ? {} : { request }),
+    type: oneOf('read or write', ['read', 'write'] as const, type),
+    address: address === 'buffers' && request === undefined ? address : addressOrBuffer(address),
+    bytes: integer('the number of bytes', bytes, 1, MAX_DMA_BYTES),
+    ...pasid,
+  };
+}
+
 /** Read one command. */
 export function parseCommand(text: string): Parsed {
   const [name, ...words] = text.trim().split(/\s+/);
@@ -273,8 +288,11 @@ export function commandText(command: Command): string {
     case 'invalidation':
     case 'workload':
       return `${command.name} ${command.device} ${command.to}`;
-    case 'dma':
-      return `dma ${command.device} ${command.type} ${command.address} ${command.bytes}`;
+    case 'dma': {
+      const { device, request, type, address, bytes, pasid } = command;
+      const kind = request === undefined ? '' : `${request} `;
+      return `dma ${device} ${kind}${type} ${address} ${bytes}${pasid === undefined ? '' : ` pasid ${pasid}`}`;
+    }
     case 'map':
       return `map ${command.device} ${command.count} ${command.bytes}`;
     case 'unmap':

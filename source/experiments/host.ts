@@ -70,6 +70,7 @@ export class Host {
       multifunction: false,
       acs: true,
       untrusted: false,
+      ats: false,
       dmaMask: 2 ** 48 - 1,
       reserved: [],
     };

@@ -274,7 +274,7 @@ export class Kernel {
     functions.forEach((fn, index) => {
       const group = groups.get(fn.sourceId) ?? null;
       devices.add(fn, group);
-      driver.mode.probe(fn.sourceId);
+      driver.probe(fn, this.settings.ats);
       log.boot(0.3121 + index * 0.0001, `pci ${pciAddress(fn.sourceId)}: Adding to iommu group ${group}`);
     });
     for (const record of devices.all()) {

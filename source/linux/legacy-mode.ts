@@ -5,6 +5,7 @@ import { contextDescriptor, DescriptorType, Granularity } from '../vtd/invalidat
 import type { PhysicalMemory } from '../vtd/memory.ts';
 import { rootEntry } from '../vtd/root-entry.ts';
 import { TableMode } from '../vtd/walker.ts';
+import type { AtsDevices } from './ats-devices.ts';
 import type { Domain, NestedDomain, PagingDomain } from './domain.ts';
 import type { PageFrames } from './page-frames.ts';
 import { alignedRange, type QueuedInvalidation } from './queued-invalidation.ts';
@@ -16,6 +17,7 @@ export class LegacyMode implements TranslationMode {
   private readonly memory: PhysicalMemory;
   private readonly frames: PageFrames;
   private readonly queue: QueuedInvalidation;
+  private readonly ats: AtsDevices;
   private readonly rootTable: number;
   private readonly contextTables = new Map<number, number>();
 
@@ -24,12 +26,14 @@ export class LegacyMode implements TranslationMode {
     memory: PhysicalMemory,
     frames: PageFrames,
     queue: QueuedInvalidation,
+    ats: AtsDevices,
     rootTable: number,
   ) {
     this.capabilities = capabilities;
     this.memory = memory;
     this.frames = frames;
     this.queue = queue;
+    this.ats = ats;
     this.rootTable = rootTable;
   }
 
@@ -47,7 +51,7 @@ export class LegacyMode implements TranslationMode {
         ? { P: 1, TT: TranslationType.PASS_THROUGH, AW: this.capabilities.largestAw, DID: domain.did }
         : {
             P: 1,
-            TT: TranslationType.TRANSLATED,
+            TT: this.ats.has(sourceId) ? TranslationType.DEVICE_TLB : TranslationType.TRANSLATED,
             SSPTPTR: domain.table.root,
             AW: domain.table.levels - 2,
             DID: domain.did,
@@ -57,6 +61,8 @@ export class LegacyMode implements TranslationMode {
     // The half with the present bit last, so that the unit never sees half an entry.
     this.memory.writeWords(at + 8, words.subarray(2));
     this.memory.writeWords(at, words.subarray(0, 2));
+    // In passthrough TT leaves no room for a device TLB.
+    if (domain.type !== 'identity') this.ats.attach(sourceId, domain);
     if (!this.capabilities.cachingMode) return;
     // The unit may have cached that the entry was not present, tagged with domain 0 (context_present_cache_flush).
     this.invalidateContext(sourceId, 0);
@@ -68,14 +74,18 @@ export class LegacyMode implements TranslationMode {
     this.memory.writeWords(at, [0, 0, 0, 0]);
     this.invalidateContext(sourceId, did);
     this.queue.iotlbDomain(did);
+    this.ats.detach(sourceId);
   }
 
-  flushDomain({ did }: PagingDomain | NestedDomain): void {
-    this.queue.iotlbDomain(did);
+  flushDomain(domain: PagingDomain | NestedDomain): void {
+    this.queue.iotlbDomain(domain.did);
+    this.ats.flush(domain);
   }
 
-  flushPages({ did }: PagingDomain | NestedDomain, iova: number, pages: number, leafOnly: boolean): void {
-    this.queue.iotlbPages(did, alignedRange(iova, pages), leafOnly);
+  flushPages(domain: PagingDomain | NestedDomain, iova: number, pages: number, leafOnly: boolean): void {
+    const range = alignedRange(iova, pages);
+    this.queue.iotlbPages(domain.did, range, leafOnly);
+    this.ats.flush(domain, range);
   }
 
   private invalidateContext(sourceId: number, did: number): void {

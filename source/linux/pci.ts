@@ -18,6 +18,8 @@ export type PciFunction = {
   readonly acs: boolean;
   /** Behind an external-facing port: Linux sets `untrusted`. */
   readonly untrusted: boolean;
+  /** Can keep translations of its own: PCIe Address Translation Services. */
+  readonly ats: boolean;
   /** Highest address the device can send. */
   readonly dmaMask: number;
   readonly reserved: readonly ReservedRegion[];

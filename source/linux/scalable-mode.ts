@@ -18,9 +18,10 @@ import { scalableContextEntry } from '../vtd/scalable-context-entry.ts';
 import { scalableRootEntry } from '../vtd/scalable-root-entry.ts';
 import { TableMode } from '../vtd/walker.ts';
 import { adjustedWidth, FIVE_LEVELS } from './address-width.ts';
+import type { AtsDevices } from './ats-devices.ts';
 import type { Domain, NestedDomain, PagingDomain } from './domain.ts';
 import type { PageFrames } from './page-frames.ts';
-import { alignedRange, type QueuedInvalidation } from './queued-invalidation.ts';
+import { alignedRange, type PageRange, type QueuedInvalidation } from './queued-invalidation.ts';
 import type { TranslationMode } from './translation-mode.ts';
 
 /** IOMMU_NO_PASID: what requests without PASID use. */
@@ -36,6 +37,7 @@ export class ScalableMode implements TranslationMode {
   private readonly memory: PhysicalMemory;
   private readonly frames: PageFrames;
   private readonly queue: QueuedInvalidation;
+  private readonly ats: AtsDevices;
   private readonly rootTable: number;
   private readonly contextTables = new Map<number, number>();
   /** PASID directories, by source id. */
@@ -46,12 +48,14 @@ export class ScalableMode implements TranslationMode {
     memory: PhysicalMemory,
     frames: PageFrames,
     queue: QueuedInvalidation,
+    ats: AtsDevices,
     rootTable: number,
   ) {
     this.capabilities = capabilities;
     this.memory = memory;
     this.frames = frames;
     this.queue = queue;
+    this.ats = ats;
     this.rootTable = rootTable;
   }
 
@@ -70,6 +74,7 @@ export class ScalableMode implements TranslationMode {
       PDTS: ONE_PAGE_DIRECTORY,
       PASIDDIRPTR: directory,
       RID_PASID: NO_PASID,
+      DTE: this.ats.has(sourceId) ? 1 : 0,
     });
     this.writePresentLast(this.contextEntryAt(sourceId), words);
     if (!this.capabilities.cachingMode) return;
@@ -93,6 +98,7 @@ export class ScalableMode implements TranslationMode {
       ...this.tablesOf(domain),
     });
     this.writePresentLast(this.pasidEntryAt(sourceId), words);
+    this.ats.attach(sourceId, domain);
     if (!this.capabilities.cachingMode) return;
     this.invalidatePasidCache({ G: PasidGranularity.PASID, DID: domain.did, PASID: NO_PASID });
     this.invalidatePasid(domain.did);
@@ -105,26 +111,32 @@ export class ScalableMode implements TranslationMode {
     // What is nested has second-stage translations as well.
     if (domain.type !== 'nested' && domain.table?.stage !== 'second') this.invalidatePasid(domain.did);
     else this.queue.iotlbDomain(domain.did);
+    this.ats.detach(sourceId);
   }
 
   flushDomain(domain: PagingDomain | NestedDomain): void {
     if (hasFirstStage(domain)) this.invalidatePasid(domain.did);
     else this.queue.iotlbDomain(domain.did);
+    this.ats.flush(domain);
   }
 
   flushPages(domain: PagingDomain | NestedDomain, iova: number, pages: number, leafOnly: boolean): void {
-    const { did } = domain;
     const range = alignedRange(iova, pages);
-    if (!hasFirstStage(domain)) return this.queue.iotlbPages(did, range, leafOnly);
+    if (hasFirstStage(domain)) this.invalidatePasidPages(domain.did, range, leafOnly);
+    else this.queue.iotlbPages(domain.did, range, leafOnly);
+    this.ats.flush(domain, range);
+  }
+
+  private invalidatePasidPages(did: number, { address, mask }: PageRange, leafOnly: boolean): void {
     this.queue.submit(
       pasidIotlbDescriptor.encode({
         type: DescriptorType.PASID_IOTLB,
         G: Granularity.SELECTIVE,
         DID: did,
         PASID: NO_PASID,
-        AM: range.mask,
+        AM: mask,
         IH: leafOnly ? 1 : 0,
-        ADDR: range.address,
+        ADDR: address,
       }),
     );
   }

@@ -7,9 +7,11 @@ import { DescriptorType } from '../vtd/invalidation-descriptor.ts';
 import type { Iommu } from '../vtd/iommu.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
 import { faultStatus, Global, Offset, ONE_SHOT_MASK, rootTableAddress } from '../vtd/registers.ts';
+import { AtsDevices } from './ats-devices.ts';
 import type { PagingDomain } from './domain.ts';
 import { LegacyMode } from './legacy-mode.ts';
 import type { PageFrames } from './page-frames.ts';
+import type { PciFunction } from './pci.ts';
 import { QueuedInvalidation } from './queued-invalidation.ts';
 import { ScalableMode } from './scalable-mode.ts';
 import type { TranslationMode } from './translation-mode.ts';
@@ -26,6 +28,7 @@ export class UnitDriver {
   private readonly onQueueError: (reason: number) => void;
   private queue: QueuedInvalidation | null = null;
   private usedMode: TranslationMode | null = null;
+  private usedAts: AtsDevices | null = null;
 
   /** @param onQueueError told why the invalidation queue stopped, each time it does */
   constructor(
@@ -44,6 +47,17 @@ export class UnitDriver {
   get mode(): TranslationMode {
     if (this.usedMode === null) throw new Error('the unit has no root table yet');
     return this.usedMode;
+  }
+
+  /** A device was found: whether it may keep translations of its own, and then what every device has. */
+  probe(fn: PciFunction, atsAllowed: boolean): void {
+    this.usedAts?.probe(fn, this.unit.capabilities.deviceTlb, atsAllowed);
+    this.mode.probe(fn.sourceId);
+  }
+
+  /** Whether ATS of a device is enabled. */
+  usesAts(sourceId: number): boolean {
+    return this.usedAts?.has(sourceId) ?? false;
   }
 
   /** Early boot: the invalidation queue, and interrupt remapping if asked for. */
@@ -67,7 +81,9 @@ export class UnitDriver {
     if (queue === null) throw new Error('the invalidation queue comes before the root table');
     const root = frames.allocateCleared(memory);
     const Mode = isScalable ? ScalableMode : LegacyMode;
-    const mode = new Mode(unit.capabilities, memory, frames, queue, root);
+    const ats = new AtsDevices(queue);
+    const mode = new Mode(unit.capabilities, memory, frames, queue, ats, root);
+    this.usedAts = ats;
     this.usedMode = mode;
     const [low, high] = rootTableAddress.encode({ RTA: root, TTM: mode.tableMode });
     unit.write64(Offset.RTADDR, high, low);

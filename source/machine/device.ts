@@ -1,5 +1,6 @@
 /** One device of the machine: who it belongs to, what it is doing, and how much. */
 import type { Counts } from '../vtd/counters.ts';
+import type { DeviceTlb } from '../vtd/device-tlb.ts';
 import type { GuestModel } from './guest.ts';
 import type { LentBuffers } from './lent-buffers.ts';
 import type { OwnerId } from './memory-map.ts';
@@ -11,6 +12,8 @@ export type Device = {
   readonly model: DeviceModel;
   /** Whose its buffers are in the memory map. */
   readonly buffers: OwnerId;
+  /** The translations it keeps, if it has ATS. */
+  readonly tlb: DeviceTlb | null;
   /** What the unit counted for it. */
   readonly counts: Counts;
   guest: GuestModel | null;

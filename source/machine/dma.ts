@@ -3,8 +3,9 @@ import type { Values } from '../parameters/registry.ts';
 import { hexOf, join } from '../vtd/bits.ts';
 import type { Iommu } from '../vtd/iommu.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
-import { WRITE } from '../vtd/paging-entry.ts';
+import { READ, WRITE } from '../vtd/paging-entry.ts';
 import type { Step } from '../vtd/step.ts';
+import { Reply } from '../vtd/translation-completion.ts';
 import { Outcome } from '../vtd/translator.ts';
 import type { Device } from './device.ts';
 import { MEMORY_BYTES, type MemoryMap, type OwnerId } from './memory-map.ts';
@@ -15,8 +16,25 @@ const PAGE = 4096;
 export const outcomeNames = ['untranslated', 'passed', 'hit', 'walked', 'interrupt', 'blocked'] as const;
 export type OutcomeName = (typeof outcomeNames)[number];
 
+/** What a request is besides an access: AT of PCIe, and page requests. */
+export type RequestKind = 'untranslated' | 'translation' | 'translated' | 'page request';
+
+/** A request that a device makes by hand rather than by its workload; it stays within one page. */
+export type HandmadeRequest = {
+  readonly kind: RequestKind;
+  readonly hi: number;
+  readonly lo: number;
+  readonly bytes: number;
+  /** READ or WRITE: of a translation request, whether it may write. */
+  readonly access: number;
+  /** Of a request with PASID, or -1. */
+  readonly pasid: number;
+};
+
 /** One request as it happened. */
 export type DmaRecord = {
+  readonly kind: RequestKind;
+  readonly pasid: number;
   readonly device: Device;
   readonly hi: number;
   readonly lo: number;
@@ -103,6 +121,40 @@ export class DmaPath {
     return latency;
   }
 
+  /** One request that a workload would not make. What a device TLB learns by it, the device keeps. */
+  send(device: Device, request: HandmadeRequest): void {
+    const { translator } = this.unit;
+    const noted: Step[] | null = this.observer?.wants(device) ? [] : null;
+    translator.steps = noted;
+    const outcome = this.ask(device, request);
+    translator.steps = null;
+    const { kind, hi, lo, bytes, access, pasid } = request;
+    this.settle(device, kind, hi, lo, bytes, access, pasid, outcome, noted);
+  }
+
+  private ask(device: Device, { kind, hi, lo, access, pasid }: HandmadeRequest): number {
+    const { translator } = this.unit;
+    const { sourceId } = device.model;
+    switch (kind) {
+      case 'translation': {
+        const reply = translator.translationRequest(sourceId, hi, lo, access === READ, pasid);
+        if (reply !== Reply.SUCCESS) return Outcome.BLOCKED;
+        device.tlb?.fill(hi, lo, pasid, translator.completionHi, translator.completionLo);
+        return Outcome.WALKED;
+      }
+      case 'translated':
+        return translator.translatedRequest(sourceId, hi, lo, access, pasid);
+      case 'page request': {
+        const request = { sourceId, hi, lo, access, pasid, privileged: false, group: 0, isLast: true };
+        return this.unit.pageRequest(request) === 'refused' ? Outcome.BLOCKED : Outcome.PASSED;
+      }
+      case 'untranslated':
+        return pasid < 0
+          ? translator.translate(sourceId, hi, lo, access)
+          : translator.translateWithPasid(sourceId, hi, lo, access, pasid, false);
+    }
+  }
+
   private request(device: Device, hi: number, lo: number, bytes: number, access: number): number {
     const { translator } = this.unit;
     const { observer } = this;
@@ -112,18 +164,39 @@ export class DmaPath {
     translator.steps = null;
     // Before any observer, who may send a request of its own through the translator to explain this one.
     this.latency = this.latencyOf(outcome);
+    this.settle(device, 'untranslated', hi, lo, bytes, access, -1, outcome, noted);
+    return outcome;
+  }
+
+  /** What follows from an outcome: in memory, and for whoever watches. */
+  private settle(
+    device: Device,
+    kind: RequestKind,
+    hi: number,
+    lo: number,
+    bytes: number,
+    access: number,
+    pasid: number,
+    outcome: number,
+    noted: Step[] | null,
+  ): void {
+    const { translator } = this.unit;
+    const { observer } = this;
     device.requests++;
     const isBlocked = outcome === Outcome.BLOCKED;
-    if (!isBlocked) device.bytes += bytes;
-    const reached = !isBlocked && outcome !== Outcome.INTERRUPT;
+    const moves = kind === 'untranslated' || kind === 'translated';
+    if (!isBlocked && moves) device.bytes += bytes;
+    const reached = !isBlocked && outcome !== Outcome.INTERRUPT && kind !== 'page request';
     const output = reached ? join(translator.outHi, translator.outLo) : null;
-    const corrupted = output !== null && (access & WRITE) !== 0 && this.write(device, output, bytes);
+    const corrupted = output !== null && moves && (access & WRITE) !== 0 && this.write(device, output, bytes);
     if (observer !== null && (noted !== null || isBlocked)) {
       const record: DmaRecord = {
+        kind,
+        pasid,
         device,
         hi,
         lo,
-        bytes,
+        bytes: moves ? bytes : 0,
         access,
         outcome: outcomeNames[outcome],
         output,
@@ -135,7 +208,6 @@ export class DmaPath {
       if (isBlocked) observer.blocked(record, translator.recorded);
       else observer.done(record);
     }
-    return outcome;
   }
 
   /** Store what the device wrote. Returns whether it was not its to write. */

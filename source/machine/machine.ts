@@ -14,6 +14,8 @@ import { type Overrides, type Values, valuesWith } from '../parameters/registry.
 import { uncertainOf, unitOf } from '../parameters/unit.ts';
 import { highHalf, lowHalf } from '../vtd/bits.ts';
 import { presets, type UnitDescription } from '../vtd/capabilities.ts';
+import { DeviceTlb } from '../vtd/device-tlb.ts';
+import type { EndpointLink } from '../vtd/endpoint-link.ts';
 import { Iommu } from '../vtd/iommu.ts';
 import { PhysicalMemory } from '../vtd/memory.ts';
 import { parseBdf } from '../vtd/source-id.ts';
@@ -48,6 +50,9 @@ export type MachineOptions = {
   readonly perf?: readonly PerfEvent[];
 };
 
+/** Translations that a device with ATS keeps; our choice, as makers do not tell. */
+const DEVICE_TLB_ENTRIES = 64;
+
 export class Machine {
   readonly options: MachineOptions;
   readonly values: Values;
@@ -61,6 +66,9 @@ export class Machine {
   readonly devices: readonly Device[];
   private readonly clock: Clock;
   private readonly contiguous = new ContiguousZone();
+  private readonly tlbs = new Map(
+    functions.filter(({ ats }) => ats).map(({ sourceId }) => [sourceId, new DeviceTlb(DEVICE_TLB_ENTRIES)]),
+  );
   private readonly guestOwners = new Map<GuestModel, OwnerId>();
   private readonly regionOwners = new Map<OwnerId, Device>();
 
@@ -74,7 +82,7 @@ export class Machine {
       unitOf(options.unit ?? presets.skylake, values),
       // The message is on its way to the CPU; the handler runs a little later.
       (_, vector) => clock.after(values['fault.interruptNs'], () => this.kernel.interrupt(vector)),
-      { caches: cachesOf(values), uncertain: uncertainOf(values) },
+      { caches: cachesOf(values), uncertain: uncertainOf(values), link: this.linkToDevices() },
     );
     this.kernel = new Kernel(
       {
@@ -273,6 +281,7 @@ export class Machine {
     const device: Device = {
       model,
       buffers: this.map.addOwner(`${model.name} buffer`),
+      tlb: this.tlbs.get(model.sourceId) ?? null,
       counts: this.unit.translator.countRequester(model.sourceId),
       guest: null,
       virtualIommu: null,
@@ -306,6 +315,17 @@ export class Machine {
       device.emulated = true;
       this.start(device);
     }
+  }
+
+  /** Devices of this machine do as they are told, at once; none is slow to forget, and none keeps silent. */
+  private linkToDevices(): EndpointLink {
+    return {
+      invalidate: (message) => {
+        this.tlbs.get(message.sourceId)?.invalidate(message);
+        this.unit.invalidationCompleted(message.sourceId, message.tag);
+      },
+      respond: () => {},
+    };
   }
 
   private mayWrite(device: Device, owner: OwnerId): boolean {

@@ -13,6 +13,7 @@ const fn = (
   multifunction: false,
   acs: true,
   untrusted: false,
+  ats: false,
   dmaMask: 2 ** 48 - 1,
   reserved: [],
   driver: null,
@@ -36,13 +37,13 @@ export const functions: readonly PciFunction[] = [
   fn([0, 0x1d, 0], null, { driver: 'pcieport' }),
   fn([0, 0x1f, 0], null, sharedSlot),
   fn([0, 0x1f, 3], null, sharedSlot),
-  fn([1, 0x00, 0], [0, 0x01, 0], { driver: 'amdgpu' }),
+  fn([1, 0x00, 0], [0, 0x01, 0], { driver: 'amdgpu', ats: true }),
   fn([2, 0x00, 0], [0, 0x1b, 0], { driver: 'rtsx_pci' }),
   fn([3, 0x00, 0], [0, 0x1c, 0], { driver: 'ixgbe' }),
   fn([4, 0x00, 0], [0, 0x1c, 4], { driver: 'nvme' }),
   fn([5, 0x00, 0], [0, 0x1d, 0], { driver: 'mpt3sas' }),
   fn([6, 0x00, 0], [0, 0x07, 0], { driver: 'pcieport', untrusted: true }),
-  fn([7, 0x00, 0], [6, 0x00, 0], { untrusted: true }),
+  fn([7, 0x00, 0], [6, 0x00, 0], { untrusted: true, ats: true }),
 ];
 
 export type WorkloadName = 'network ring' | 'block I/O' | 'USB' | 'stream' | 'stranger';

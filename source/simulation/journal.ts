@@ -107,10 +107,10 @@ export class Journal implements DmaObserver, KernelObserver {
     this.add({
       kind: 'dma',
       actor: device.model.name,
-      verb: typeOf(record),
-      object: `${outcome === 'untranslated' || outcome === 'passed' ? 'addr' : 'iova'} ${padded(addressText(record))}`,
+      verb: verbOf(record),
+      object: `${outcome === 'untranslated' || outcome === 'passed' ? 'addr' : 'iova'} ${padded(addressText(record))}${pasidText(record)}`,
       how: howOf(record),
-      result: record.output === null ? 'an interrupt, not memory' : outputText(record, 9),
+      result: resultOf(record),
       bytes: record.bytes,
       device: device.model.name,
       transaction: transaction.id,
@@ -142,8 +142,8 @@ export class Journal implements DmaObserver, KernelObserver {
     this.add({
       kind: 'fault',
       actor: name,
-      verb: entry.type,
-      object: `addr ${padded(entry.address)}`,
+      verb: verbOf(record),
+      object: `addr ${padded(entry.address)}${pasidText(record)}`,
       how: `FAULT ${hex(record.fault, 2)}`,
       result: faultReason(record.fault).meaning,
       bytes: record.bytes,
@@ -152,17 +152,16 @@ export class Journal implements DmaObserver, KernelObserver {
     });
   }
 
-  /** Refused by the root complex, not by the IOMMU: only interrupts may go to 0xfeex_xxxx. */
+  /** Refused without a fault, so that nothing is recorded. */
   private unsupported(record: DmaRecord): void {
     const { name } = record.device.model;
     if (!this.detail && !this.isDue(`unsupported ${name}`)) return;
     this.add({
       kind: 'dma',
       actor: name,
-      verb: typeOf(record),
-      object: `addr ${padded(addressText(record))}`,
-      how: 'unsupported',
-      result: 'no memory there, only interrupts',
+      verb: verbOf(record),
+      object: `addr ${padded(addressText(record))}${pasidText(record)}`,
+      ...refusalOf(record),
       bytes: record.bytes,
       device: name,
       transaction: this.keep(this.withSteps(record)).id,
@@ -272,6 +271,7 @@ export class Journal implements DmaObserver, KernelObserver {
       device: name,
       bdf: bdf(sourceId),
       type: typeOf(record),
+      ...(record.kind === 'untranslated' ? {} : { request: record.kind }),
       address: addressText(record),
       bytes: record.bytes,
       outcome: record.outcome,
@@ -334,7 +334,31 @@ export class Journal implements DmaObserver, KernelObserver {
   }
 }
 
-const typeOf = ({ access }: DmaRecord): 'read' | 'write' => ((access & WRITE) !== 0 ? 'write' : 'read');
+/** Read or write as a fault record has it: a translation request is a read on the link, a page request neither. */
+function typeOf({ kind, access }: DmaRecord): 'read' | 'write' {
+  if (kind === 'page request') return 'write';
+  return kind !== 'translation' && (access & WRITE) !== 0 ? 'write' : 'read';
+}
+
+/** Requests of a device TLB by the capability of PCIe that they belong to. */
+const verbOf = (record: DmaRecord): string =>
+  record.kind === 'translation' ? 'ATS' : record.kind === 'page request' ? 'PRI' : typeOf(record);
+
+const pasidText = ({ pasid }: DmaRecord): string => (pasid < 0 ? '' : ` pasid ${pasid}`);
+
+function resultOf(record: DmaRecord): string {
+  if (record.kind === 'page request') return 'in the page request queue, or answered as that is full';
+  return record.output === null ? 'an interrupt, not memory' : outputText(record, 9);
+}
+
+/** Why a request was refused for which there is no fault. */
+function refusalOf({ kind, steps }: DmaRecord): { how: string; result: string } {
+  const stages = steps.map(({ stage }) => stage);
+  if (stages.includes('protected memory')) return { how: 'protected', result: 'PMEN protects that memory' };
+  if (stages.includes('gate')) return { how: 'unsupported', result: 'not accepted: off, or abort-DMA mode' };
+  if (kind === 'translation') return { how: 'no translation', result: 'R = W = 0: no such page, no fault' };
+  return { how: 'unsupported', result: 'no memory there, only interrupts' };
+}
 
 /** What an invalidation is of. */
 const CACHES: Readonly<Record<Exclude<Invalidation['kind'], 'wait'>, string>> = {
@@ -359,7 +383,11 @@ const groupKey = (device: string, type: string, page: string, reason: number): s
   `${device} ${type} ${page} ${reason}`;
 
 /** In a few words, how a request that was served found its way. */
-function howOf({ outcome, steps }: DmaRecord): string {
+function howOf({ kind, outcome, steps }: DmaRecord): string {
+  if (kind === 'translated') return 'by its own TLB';
+  if (kind === 'page request') return 'page request';
+  if (kind === 'translation' && steps.some(({ stage, verdict }) => stage === 'IOTLB' && verdict === 'hit'))
+    return 'translation, hit';
   switch (outcome) {
     case 'untranslated':
       return 'IOMMU off';

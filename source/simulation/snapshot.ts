@@ -108,6 +108,8 @@ export type Transaction = {
   readonly bdf: string;
   /** Null where the source does not know: QEMU's trace does not say. */
   readonly type: 'read' | 'write' | null;
+  /** Left out for a plain one. */
+  readonly request?: 'translation' | 'translated' | 'page request';
   readonly address: string;
   /** 0 where the source does not know. */
   readonly bytes: number;

@@ -36,6 +36,34 @@ test.each([
     'dma nic0 read 0xDEADBEEF 0x100',
     { name: 'dma', device: 'nic0', type: 'read', address: '0xdeadbeef', bytes: 256 },
   ],
+  [
+    'dma gpu0 translate 0x1000',
+    { name: 'dma', device: 'gpu0', request: 'translate', type: 'write', address: '0x1000', bytes: 64 },
+  ],
+  [
+    'dma gpu0 translate read 0x1000 8 pasid 0x12',
+    {
+      name: 'dma',
+      device: 'gpu0',
+      request: 'translate',
+      type: 'read',
+      address: '0x1000',
+      bytes: 8,
+      pasid: 18,
+    },
+  ],
+  [
+    'dma gpu0 translated write',
+    { name: 'dma', device: 'gpu0', request: 'translated', type: 'write', address: '0x1000000', bytes: 64 },
+  ],
+  [
+    'dma gpu0 page-request read 0x1000',
+    { name: 'dma', device: 'gpu0', request: 'page-request', type: 'read', address: '0x1000', bytes: 64 },
+  ],
+  [
+    'dma nic0 write 0x1000 64 pasid 5',
+    { name: 'dma', device: 'nic0', type: 'write', address: '0x1000', bytes: 64, pasid: 5 },
+  ],
   ['dma nic0 read 4096', { name: 'dma', device: 'nic0', type: 'read', address: '0x1000', bytes: 64 }],
   ['boot', { name: 'boot', line: '' }],
   ['boot  intel_iommu=on iommu=pt ', { name: 'boot', line: 'intel_iommu=on iommu=pt' }],

@@ -30,6 +30,7 @@ export const pciFunction = (bdf: string, options: Partial<PciFunction> = {}): Pc
   multifunction: false,
   acs: true,
   untrusted: false,
+  ats: false,
   dmaMask: 2 ** 48 - 1,
   reserved: [],
   driver: null,
