@@ -135,8 +135,8 @@ export function App({ source, first, depth, tools = realTools, onErase, onQuit, 
   );
   usePaste((text) => guarded(() => carryOut(paste(newestScene(), text))), { isActive: isRawModeSupported });
 
-  const { view, device, address } = { ...selection, device: scene.device?.name ?? null };
-  useEffect(() => source.look({ view, device, address }), [source, view, device, address]);
+  const { view, device, address, below } = { ...selection, device: scene.device?.name ?? null };
+  useEffect(() => source.look({ view, device, address, below }), [source, view, device, address, below]);
 
   const settled = useEffectEvent(() => {
     for (const action of settle(newestScene())) dispatch(action);

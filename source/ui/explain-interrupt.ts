@@ -14,8 +14,9 @@ import { postedInterruptDescriptor } from '../vtd/posted-interrupt-descriptor.ts
 import { bdf } from '../vtd/source-id.ts';
 import type { Step } from '../vtd/step.ts';
 import { fieldsOf } from './entry-fields.ts';
-import { type Explained, type Request, refusal } from './explain-step.ts';
+import type { Explained, Request } from './explain-step.ts';
 import { frame, hexText, plural, wordText } from './format.ts';
+import { refusal } from './refusal.ts';
 
 const nothing = { reads: '', value: '', layout: null, culprit: '' } as const;
 

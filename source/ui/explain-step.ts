@@ -8,7 +8,21 @@ import { rootEntry } from '../vtd/root-entry.ts';
 import type { Step } from '../vtd/step.ts';
 import { fieldsOf, type ShownField } from './entry-fields.ts';
 import { explainInterruptEnd, explainInterruptStep } from './explain-interrupt.ts';
+import {
+  explainFirstStage,
+  explainFirstStageCache,
+  explainPasidCache,
+  explainPasidDirectory,
+  explainPasidTable,
+  explainScalableContext,
+  explainScalableRoot,
+  forGuest,
+  isScalableContext,
+  isScalableRoot,
+} from './explain-scalable.ts';
 import { frame, plural, wordText } from './format.ts';
+import { codeText, culprits, refusal } from './refusal.ts';
+import { stepIndex } from './step-index.ts';
 
 export type Request = Pick<Transaction, 'device' | 'bdf' | 'type' | 'address' | 'bytes'>;
 
@@ -24,6 +38,8 @@ export type Explained = {
   readonly layout: Layout | null;
   /** The field that decided against the request; empty if none did. */
   readonly culprit: string;
+  /** The words of the entry, where they are not those of the step as they stand. */
+  readonly words?: readonly number[];
 };
 
 const nothing = { reads: '', value: '', layout: null, culprit: '' } as const;
@@ -35,26 +51,29 @@ export function explainStep(step: Step, request: Request): Explained {
     case 'interrupt range':
       return interruptRange(step, request);
     case 'context cache':
-      return contextCache(step, request);
+      return isScalableContext(step) ? explainScalableContext(step, request) : contextCache(step, request);
     case 'root entry':
-      return root(step, request);
+      return isScalableRoot(step) ? explainScalableRoot(step, request) : root(step, request);
     case 'context entry':
-      return context(step, request);
+      return isScalableContext(step) ? explainScalableContext(step, request) : context(step, request);
     case 'pass-through':
       return {
         ...nothing,
         label: 'pass-through',
-        value: 'TT 2',
+        value: step.clause.includes('PGTT') ? 'PGTT 4' : 'TT 2',
         meaning: 'address used unchanged',
-        why: `The context entry says pass-through, so the address is used unchanged and no table is walked: ${request.device} chooses where in memory it ${request.type === null ? 'reads or writes' : `${request.type}s`}.`,
+        why: `The ${step.clause.includes('PGTT') ? 'PASID table' : 'context'} entry says pass-through, so the address is used unchanged and no table is walked: ${request.device} chooses where in memory it ${request.type === null ? 'reads or writes' : `${request.type}s`}.`,
       };
     case 'width':
       return {
         ...nothing,
         label: 'width',
         value: request.address,
-        meaning: 'above the address width',
-        why: 'The address has more bits than the tables of this device can translate, so the unit refuses it before any walk.',
+        meaning: step.fault === Fault.NOT_CANONICAL ? 'not canonical' : 'above the address width',
+        why:
+          step.fault === Fault.NOT_CANONICAL
+            ? 'The bits above the first-stage tables are not all equal to the highest bit that they translate, so the unit refuses the address before any walk.'
+            : 'The address has more bits than the tables of this device can translate, so the unit refuses it before any walk.',
       };
     case 'IOTLB':
       return iotlb(step);
@@ -64,16 +83,20 @@ export function explainStep(step: Step, request: Request): Explained {
         label: `${levelName(step.level)} cache`,
         value: 'hit',
         meaning: `next table ${frame(step.address ?? 0)}`,
-        why: `The way down to the ${levelName(step.level - 1)} is cached, so the entries above it need not be read again.`,
+        why: `The way down to the ${levelName(step.level - 1)} is cached, so the entries above it need not be read again.${forGuest(step)}`,
       };
     case 'paging entry':
       return paging(step, request);
     case 'PASID cache':
+      return explainPasidCache(step, request);
     case 'PASID directory entry':
+      return explainPasidDirectory(step);
     case 'PASID table entry':
+      return explainPasidTable(step, request);
     case 'first-stage cache':
+      return explainFirstStageCache(step);
     case 'first-stage entry':
-      return scalable(step);
+      return explainFirstStage(step, request);
     case 'translation request':
       return {
         ...nothing,
@@ -132,11 +155,6 @@ export function explainStep(step: Step, request: Request): Explained {
 const cachedAs = ({ clause }: Step): string =>
   clause.includes('malformed') ? 'cached as malformed' : 'cached as not present';
 
-/** The step in the terms of Intel's manuals, with the index of the entry that was read. */
-export function stepIndex({ address }: Step): number {
-  return address === null ? 0 : (address % 4096) / 8;
-}
-
 function gate(step: Step): Explained {
   const label = 'IOMMU on?';
   if (step.verdict === 'passed') {
@@ -158,12 +176,6 @@ function gate(step: Step): Explained {
     culprit: 'TTM',
     why: 'RTADDR names a kind of root table that this unit does not have, so every request is refused.',
   };
-}
-
-/** Stages of scalable mode, in which the simulated machine does not run yet: what was found, and the rule. */
-function scalable({ stage, verdict, fault, clause }: Step): Explained {
-  const meaning = fault === 0 ? verdict : faultReason(fault).meaning;
-  return { ...nothing, label: stage, meaning, why: `${clause}.` };
 }
 
 function interruptRange(step: Step, request: Request): Explained {
@@ -303,7 +315,11 @@ function paging(step: Step, request: Request): Explained {
     value: layout ? entryText(step, layout) : 'unreadable',
     layout,
   };
-  if (step.verdict === 'blocked') return { ...shared, ...refusal(step, `${label} on the way to the page`) };
+  if (step.verdict === 'blocked') {
+    const what = step.guest === null ? `${label} on the way to the page` : `second-stage ${label}`;
+    const refused = refusal(step, what);
+    return { ...shared, ...refused, why: `${refused.why}${forGuest(step)}` };
+  }
   const fields = layout ? fieldsOf(layout, step.words) : [];
   const target = frame(field(fields, 'ADDR').value);
   const may = rights(fields);
@@ -313,7 +329,7 @@ function paging(step: Step, request: Request): Explained {
       ...shared,
       culprit: '',
       meaning: `${may}  page ${target}`,
-      why: `This is the page: ${pageSize(step.level)} at ${target}. ${allowed(fields, request)} The low bits of the address choose the byte in it.`,
+      why: `This is the page: ${pageSize(step.level)} at ${target}. ${allowed(fields, request)} The low bits of the address choose the byte in it.${forGuest(step)}`,
     };
   }
   const next = levelName(step.level - 1);
@@ -322,7 +338,7 @@ function paging(step: Step, request: Request): Explained {
     ...shared,
     culprit: '',
     meaning: `${may}  next table ${target}`,
-    why: `${notLarge}points to the ${next} at ${target}. ${allowed(fields, request)} The next nine bits of the address choose an entry there.`,
+    why: `${notLarge}points to the ${next} at ${target}. ${allowed(fields, request)} The next nine bits of the address choose an entry there.${forGuest(step)}`,
   };
 }
 
@@ -333,42 +349,6 @@ function allowed(fields: readonly ShownField[], { type }: Request): string {
   const bit = type === 'write' ? 'W' : 'R';
   return field(fields, bit).value === 1n ? `${bit} is 1, so a ${type} may go on.` : '';
 }
-
-/** Which bit decided, by fault reason. */
-const culprits: Readonly<Record<number, string>> = {
-  [Fault.ROOT_NOT_PRESENT]: 'P',
-  [Fault.CONTEXT_NOT_PRESENT]: 'P',
-  [Fault.CONTEXT_INVALID]: 'TT',
-  [Fault.NO_WRITE]: 'W',
-  [Fault.NO_READ]: 'R',
-};
-
-export function refusal(step: Step, what: string): Pick<Explained, 'meaning' | 'why' | 'culprit'> {
-  const { meaning } = faultReason(step.fault);
-  return {
-    culprit: culprits[step.fault] ?? '',
-    meaning,
-    why: `${reasonSentence(step.fault, what)} The request ends here with fault ${codeText(step.fault)}.`,
-  };
-}
-
-function reasonSentence(fault: number, what: string): string {
-  const The = what.charAt(0).toUpperCase() + what.slice(1);
-  switch (fault) {
-    case Fault.ROOT_NOT_PRESENT:
-      return `${The} is not present (P is 0): no device of this bus may do DMA.`;
-    case Fault.CONTEXT_NOT_PRESENT:
-      return `${The} is not present (P is 0): nobody has attached a domain, so no DMA is allowed at all.`;
-    case Fault.NO_WRITE:
-      return `${The} has W = 0: nobody has mapped this page for writing.`;
-    case Fault.NO_READ:
-      return `${The} has R = 0: nobody has mapped this page for reading.`;
-    default:
-      return `${The}: ${faultReason(fault).meaning}.`;
-  }
-}
-
-export const codeText = (fault: number): string => `0x${fault.toString(16).padStart(2, '0')}`;
 
 /** The half of an entry in which its address lies; reading it is what costs a memory access. */
 const entryText = (step: Step, { bits }: Layout): string =>

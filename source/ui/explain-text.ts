@@ -2,9 +2,9 @@
 import type { Answer } from '../output/explain.ts';
 import type { Transaction } from '../simulation/snapshot.ts';
 import { faultReason } from '../vtd/fault-reason.ts';
-import { codeText } from './explain-step.ts';
 import { bytes, frame, iova } from './format.ts';
 import { explainAll } from './parts/step-table.ts';
+import { codeText } from './refusal.ts';
 import { padded, wrap } from './rows.ts';
 
 const columns = { number: 4, label: 17, value: 21, width: 100 } as const;

@@ -30,6 +30,10 @@ export type Chosen = {
   readonly address: string | null;
   /** Place on the path from RTADDR to the page; null: its end. */
   readonly level: number | null;
+  /** A guest-physical address on the way, whose second stage is looked at; null: the way itself. */
+  readonly below: string | null;
+  /** Place on the way of that address; null: its end. */
+  readonly belowLevel: number | null;
   /** Null: the newest. */
   readonly transaction: number | null;
   /** The chosen transaction, kept while the machine runs on. */
@@ -105,6 +109,8 @@ const firstChosen: Chosen = {
   device: null,
   address: null,
   level: null,
+  below: null,
+  belowLevel: null,
   transaction: null,
   kept: null,
   sought: null,
@@ -210,6 +216,9 @@ function choose(now: Selection, change: Partial<Chosen>): Selection {
   const fresh: Partial<Record<keyof Chosen, null>> = {};
   if (isNew('device'))
     Object.assign(fresh, { address: null, level: null, transaction: null, kept: null, step: null });
+  // What lies below belongs to one place on the way.
+  if (isNew('device') || isNew('address') || isNew('level'))
+    Object.assign(fresh, { below: null, belowLevel: null });
   if (isNew('transaction')) Object.assign(fresh, { kept: null, step: null });
   for (const name of Object.keys(change) as (keyof Chosen)[]) delete fresh[name];
   return { ...next, ...fresh } as Selection;

@@ -1,7 +1,9 @@
 /** How an address is cut into the indices of a walk: nine bits a level, and the offset into the page. */
 import type { Transaction } from '../simulation/snapshot.ts';
-import { contextEntry } from '../vtd/context-entry.ts';
+import { contextEntry, TranslationType } from '../vtd/context-entry.ts';
 import { levelName, PAGE_SIZE } from '../vtd/paging-entry.ts';
+import { PageTableType, pasidTableEntry } from '../vtd/pasid-table-entry.ts';
+import type { Step } from '../vtd/step.ts';
 import { hexText } from './format.ts';
 
 export type IndexGroup = {
@@ -54,20 +56,56 @@ const grouped = (value: bigint, count: number): string =>
     .padStart(count, '0')
     .replace(/\B(?=(\d{4})+$)/g, ' ');
 
+export type WalkShape = { readonly levels: number; readonly leaf: number };
+
 /** How many levels the tables of a request have, and at which it found a page; null if it was not translated. */
-export function walkShape({ steps, outcome }: Transaction): { levels: number; leaf: number } | null {
-  const context = steps.find(({ stage, words }) => /context/.test(stage) && words.length === 4);
-  const type = context && Number(contextEntry.decode(context.words).TT);
-  if (context === undefined || type === 2 || outcome === 'passed' || outcome === 'untranslated') return null;
-  if (contextEntry.decode(context.words).P === 0n) return null;
-  const levels = Number(contextEntry.decode(context.words).AW) + 2;
+export function walkShape({ steps, outcome }: Pick<Transaction, 'steps' | 'outcome'>): WalkShape | null {
+  if (outcome === 'passed' || outcome === 'untranslated') return null;
+  const levels = levelsOf(steps);
+  if (levels === null) return null;
   const cached = steps.find(({ stage, verdict }) => stage === 'IOTLB' && verdict === 'hit');
   if (cached !== undefined) return { levels, leaf: cached.level };
-  const entries = steps.filter(({ stage }) => stage === 'paging entry');
-  const large = entries.find(
-    ({ level, words }) => level > 1 && level < 4 && ((words[0] ?? 0) & PAGE_SIZE) !== 0,
+  // Where stages are nested the address is that of the first.
+  const hasFirst = steps.some(({ stage }) => stage === 'first-stage entry');
+  return { levels, leaf: leafLevel(steps, hasFirst ? 'first-stage entry' : 'paging entry') };
+}
+
+/** The same for the walk of the second stage to which a step of a nested walk belongs; null for other steps. */
+export function secondStageShape({ steps }: Pick<Transaction, 'steps'>, at: number): WalkShape | null {
+  const guest = steps[at]?.guest ?? null;
+  const entry = pasidEntry(steps);
+  if (guest === null || entry === null || !isSecondStage(steps[at])) return null;
+  const mine = steps.filter((step) => step.guest?.level === guest.level && isSecondStage(step));
+  return { levels: Number(pasidTableEntry.decode(entry).AW) + 2, leaf: leafLevel(mine, 'paging entry') };
+}
+
+/** Whether a step is one of the second stage below a guest's tables. */
+export const isSecondStage = ({ stage, guest }: Step): boolean =>
+  guest !== null && stage !== 'first-stage entry' && stage !== 'first-stage cache';
+
+function levelsOf(steps: readonly Step[]): number | null {
+  const entry = pasidEntry(steps);
+  if (entry !== null) {
+    const { P, PGTT, AW, FSPM } = pasidTableEntry.decode(entry);
+    if (P === 0n || Number(PGTT) === PageTableType.PASS_THROUGH) return null;
+    return Number(PGTT) === PageTableType.SECOND_STAGE ? Number(AW) + 2 : 4 + Number(FSPM);
+  }
+  const context = steps.find(({ stage, words }) => /context/.test(stage) && words.length === 4);
+  if (context === undefined) return null;
+  const { P, TT, AW } = contextEntry.decode(context.words);
+  return P === 0n || Number(TT) === TranslationType.PASS_THROUGH ? null : Number(AW) + 2;
+}
+
+/** The words of the PASID table entry that a request used, from memory or from the cache. */
+const pasidEntry = (steps: readonly Step[]): readonly number[] | null =>
+  steps.find(({ stage, words }) => /^PASID (table|cache)/.test(stage) && words.length > 0)?.words ?? null;
+
+function leafLevel(steps: readonly Step[], stage: Step['stage']): number {
+  const large = steps.find(
+    (step) =>
+      step.stage === stage && step.level > 1 && step.level < 4 && ((step.words[0] ?? 0) & PAGE_SIZE) !== 0,
   );
-  return { levels, leaf: large?.level ?? 1 };
+  return large?.level ?? 1;
 }
 
 /** An address whose index at a level is another one; the bits below become zero. */

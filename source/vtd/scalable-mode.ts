@@ -257,7 +257,7 @@ export class ScalableMode extends FirstStageWalker {
       if (!this.probing) this.contextCache.touch(place);
       const kept = this.contextCache.faults[place];
       if (this.steps !== null)
-        this.noteKept('context cache', kept, kept === Fault.SM_CONTEXT_NOT_PRESENT, context);
+        this.noteKept('context cache', kept, kept === Fault.SM_CONTEXT_NOT_PRESENT, this.wholeContext());
       return kept;
     }
     if (this.steps !== null)
@@ -326,7 +326,7 @@ export class ScalableMode extends FirstStageWalker {
         fault,
         0,
         null,
-        this.context,
+        this.wholeContext(),
       );
     return fault;
   }
@@ -451,6 +451,11 @@ export class ScalableMode extends FirstStageWalker {
       read[i + 1] = memory.hi;
     }
     return true;
+  }
+
+  /** The context entry in use as it lies in memory: what is not kept of it is zero. */
+  private wholeContext(): number[] {
+    return [...this.context, 0, 0, 0, 0];
   }
 
   private hasReserved(reserved: Int32Array): boolean {

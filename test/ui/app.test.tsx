@@ -57,12 +57,12 @@ test('a line typed at once ends with its enter', async () => {
 test('the source is told what the screen looks at', async () => {
   const { stdin, source } = open();
   await until(() =>
-    expect(source.looked.at(-1)).toEqual({ view: 'overview', device: 'nic0', address: null }),
+    expect(source.looked.at(-1)).toEqual({ view: 'overview', device: 'nic0', address: null, below: null }),
   );
 
   stdin.write('\x1b[B');
   stdin.write('3');
-  await until(() => expect(source.looked.at(-1)).toEqual({ view: 'dma', device: 'nvme0', address: null }));
+  await until(() => expect(source.looked.at(-1)).toEqual({ view: 'dma', device: 'nvme0', address: null, below: null }));
 });
 
 test('a newer snapshot is drawn without a key', async () => {

@@ -1,19 +1,24 @@
 /** The address of a request, cut into the indices of its walk, the one of the current step marked. */
 import type { Transaction } from '../../simulation/snapshot.ts';
+import { hexText } from '../format.ts';
 import { blank, cell, type Row, span } from '../rows.ts';
-import { type IndexGroup, indexGroups, walkShape } from '../walk-indices.ts';
+import { type IndexGroup, indexGroups, secondStageShape, walkShape } from '../walk-indices.ts';
 
 const widestGap = 3;
 
 export function addressBits(transaction: Transaction, at: number, width: number, roomy: boolean): Row[] {
-  const shape = walkShape(transaction);
-  if (shape === null) return [];
   const { steps, outcome } = transaction;
+  // Inside the second stage of a nested walk it is the guest-physical address that is cut.
+  const below = secondStageShape(transaction, at);
+  const shape = below ?? walkShape(transaction);
+  if (shape === null) return [];
+  const address = below === null ? transaction.address : hexText(BigInt(steps[at].guest?.address ?? 0));
   // At the end the offset chooses the byte; a refused request never came so far.
   const atEnd = at === steps.length && outcome !== 'blocked';
   const step = steps[Math.min(at, steps.length - 1)];
-  const current = atEnd ? 0 : step?.stage === 'paging entry' ? step.level : -1;
-  const groups = indexGroups(transaction.address, shape.levels, shape.leaf);
+  const isEntry = step?.stage === 'first-stage entry' || step?.stage === 'paging entry';
+  const current = atEnd ? 0 : isEntry ? step.level : -1;
+  const groups = indexGroups(address, shape.levels, shape.leaf);
   // Where the groups do not fit, the bits lose their spaces, and then the groups their distance.
   const fits = (list: readonly IndexGroup[], gap: number): boolean =>
     list.reduce((sum, group) => sum + sizeOf(group) + gap, gap) <= width;

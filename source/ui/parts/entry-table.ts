@@ -1,7 +1,7 @@
 /** The entries of one table that are in use, one row each, with the fields that hardware looks at. */
 import type { TableEntry, TableLevel } from '../../simulation/snapshot.ts';
 import { fieldsOf, layoutOf } from '../entry-fields.ts';
-import { absent, iova, wordText } from '../format.ts';
+import { absent, hexText, iova, wordText } from '../format.ts';
 import { glyph } from '../glyphs.ts';
 import { cell, inverted, type Row, right, row, type Span, windowOf } from '../rows.ts';
 import { withIndex } from '../walk-indices.ts';
@@ -29,30 +29,47 @@ function columnsOf(level: TableLevel, entries: readonly TableEntry[]): Column[] 
       columns.set(field.name, { name: field.name, width, isAddress });
     }
   }
-  return [...columns.values()].sort((a, b) => Number(a.isAddress) - Number(b.isAddress));
+  // Of a large structure only what some entry uses.
+  const isLarge = layoutOf(level.kind, level.level, level.words).bits > 128;
+  const isUsed = ({ name }: Column) =>
+    entries.some(({ words }) =>
+      fieldsOf(layoutOf(level.kind, level.level, words), words).some(
+        (field) => field.name === name && field.value !== 0n,
+      ),
+    );
+  const shown = [...columns.values()].filter((column) => !isLarge || isUsed(column));
+  return shown.sort((a, b) => Number(a.isAddress) - Number(b.isAddress));
 }
+
+export type EntryTable = {
+  /** The chosen entry. */
+  readonly index: number;
+  /** What the table is walked for. */
+  readonly address: string;
+  readonly bdf: string;
+  /** The table is of the second stage below a first one: its addresses are guest-physical, and not those of requests. */
+  readonly isBelow: boolean;
+  readonly width: number;
+  readonly room: number;
+};
 
 export function entryTable(
   level: TableLevel,
   entries: readonly TableEntry[],
-  index: number,
-  address: string,
-  bdf: string,
-  width: number,
-  room: number,
+  { index, address, bdf, isBelow, width, room }: EntryTable,
 ): Row[] {
-  const isPaging = level.kind === 'page table';
+  const isPaging = level.kind === 'page table' || level.kind === 'first-stage table';
   const columns = columnsOf(level, entries);
   const narrow = width < 90;
   const place = isPaging ? (narrow ? 13 : 15) : 10;
-  const cached = isPaging ? 10 : 0;
+  const cached = isPaging && !isBelow ? 10 : 0;
   const taken =
     9 + place + (narrow ? 0 : 20) + cached + columns.reduce((sum, column) => sum + column.width, 0);
   const used = Math.max(0, width - taken - 1);
   const heading = row(
     right('index', 7, 'label'),
     '  ',
-    cell(isPaging ? 'iova' : level.kind === 'root table' ? 'bus' : 'dev.fn', place, 'label'),
+    cell(isBelow ? 'guest' : placeHeading(level), place, 'label'),
     ...(narrow ? [] : [cell('entry', 20, 'label')]),
     ...columns.map((column) => cell(column.name, column.width, 'label')),
     ...(cached > 0 ? [cell('in IOTLB', cached, 'label')] : []),
@@ -87,11 +104,41 @@ function cachedCell(entry: TableEntry, width: number): Span {
   return isEmpty(entry) ? cell('STALE', width, 'stale') : cell('yes', width);
 }
 
-/** What an index stands for: a bus, a device and function, or the first address that it leads to. */
-export function placeText(level: TableLevel, address: string, index: number, bdf: string): string {
-  if (level.kind === 'root table') return index.toString(16).padStart(2, '0');
-  if (level.kind === 'context table') {
-    return `${bdf.slice(0, 3)}${(index >> 3).toString(16).padStart(2, '0')}.${index & 7}`;
+function placeHeading({ kind }: TableLevel): string {
+  switch (kind) {
+    case 'root table':
+    case 'scalable root table':
+      return 'bus';
+    case 'context table':
+    case 'scalable context table':
+      return 'dev.fn';
+    case 'PASID directory':
+    case 'PASID table':
+      return 'PASID';
+    default:
+      return 'iova';
   }
-  return iova(withIndex(address, level.level, index));
 }
+
+/** What an index stands for: a bus, a device and function, a PASID, or the first address that it leads to. */
+export function placeText(level: TableLevel, address: string, index: number, bdf: string): string {
+  switch (level.kind) {
+    case 'root table':
+    case 'scalable root table':
+      return index.toString(16).padStart(2, '0');
+    case 'context table':
+      return functionText(bdf, index);
+    case 'scalable context table':
+      // A table is for the lower or the upper half of the devices of a bus.
+      return functionText(bdf, index | (Number.parseInt(bdf.slice(3, 5), 16) >= 16 ? 0x80 : 0));
+    case 'PASID directory':
+      return hexText(64n * BigInt(index));
+    case 'PASID table':
+      return hexText(BigInt(index));
+    default:
+      return iova(withIndex(address, level.level, index));
+  }
+}
+
+const functionText = (bdf: string, devfn: number): string =>
+  `${bdf.slice(0, 3)}${(devfn >> 3).toString(16).padStart(2, '0')}.${devfn & 7}`;

@@ -1,9 +1,11 @@
 /** The steps of a translation, one row each: what was read, what it held, and the memory reads so far. */
 import type { Transaction } from '../../simulation/snapshot.ts';
 import { type Explained, explainEnd, explainStep } from '../explain-step.ts';
+import { frame, iova, plural } from '../format.ts';
 import { glyph } from '../glyphs.ts';
 import { cell, inverted, labelled, type Row, right, row, span, windowOf } from '../rows.ts';
 import type { Token } from '../theme/tokens.ts';
+import { isSecondStage } from '../walk-indices.ts';
 
 /** The steps, and the end of the way as a last one. */
 export const explainAll = (transaction: Transaction): Explained[] => [
@@ -28,25 +30,64 @@ export function stepTable(transaction: Transaction, at: number, width: number, r
     cell('meaning', meaning, 'label'),
     right('cost', columns.cost, 'label'),
   );
-  const { start, end } = windowOf(all.length, at, room - 1);
-  const rows = all.slice(start, end).map((each, i) => {
-    const place = start + i;
-    const later = place > at;
-    const token = later ? 'faint' : valueToken(transaction, place);
+  const lines = folded(transaction, at);
+  const chosen = lines.findIndex(({ from, to }) => from <= at && at <= to);
+  const { start, end } = windowOf(lines.length, chosen, room - 1);
+  const rows = lines.slice(start, end).map(({ from, to }) => {
+    const isFold = to > from;
+    const each = isFold ? foldText(transaction, from, to) : all[from];
+    const later = from > at;
+    const token = later ? 'faint' : valueToken(transaction, to);
+    const isInside = !isFold && from < transaction.steps.length && isSecondStage(transaction.steps[from]);
+    const label = isInside ? `  ${each.label}` : each.label;
     const spans = row(
-      place === at ? glyph.selected : ' ',
-      mark(transaction, place, at),
-      right(String(place + 1), 2, later ? 'faint' : 'label'),
+      from === at ? glyph.selected : ' ',
+      mark(transaction, to, later),
+      right(String(from + 1), 2, later ? 'faint' : 'label'),
       ' ',
-      cell(each.label, columns.label, later ? 'faint' : 'text'),
+      cell(label, columns.label, later ? 'faint' : 'text'),
       cell(each.reads, columns.reads, later ? 'faint' : 'text'),
       cell(later ? '' : roomy ? each.value : short(each.value), columns.value, token),
       cell(later ? '' : each.meaning, meaning, token),
-      right(later ? '' : String(costAt(transaction, place)), columns.cost, 'label'),
+      right(later ? '' : String(costAt(transaction, to)), columns.cost, 'label'),
     );
-    return place === at ? inverted(spans) : spans;
+    return from === at ? inverted(spans) : spans;
   });
   return [heading, ...rows];
+}
+
+/** First and last step of a line. */
+type Line = { readonly from: number; readonly to: number };
+
+/** The walks of the second stage in a nested one are a line each, but for that in which the chosen step is. */
+function folded({ steps }: Transaction, at: number): Line[] {
+  const lines: Line[] = [];
+  for (let from = 0; from <= steps.length; ) {
+    let to = from;
+    if (from < steps.length && isSecondStage(steps[from])) {
+      const { level } = steps[from].guest as { level: number };
+      while (to + 1 < steps.length && isSecondStage(steps[to + 1]) && steps[to + 1].guest?.level === level)
+        to++;
+    }
+    if (from <= at && at <= to) for (let i = from; i <= to; i++) lines.push({ from: i, to: i });
+    else lines.push({ from, to });
+    from = to + 1;
+  }
+  return lines;
+}
+
+/** A whole walk of the second stage: what it was for, how many reads it took, and where it ended. */
+function foldText({ steps, output }: Transaction, from: number, to: number) {
+  const { guest, verdict } = steps[to];
+  const before = from === 0 ? 0 : steps[from - 1].reads;
+  const host = guest?.level === 0 ? output : steps[to + 1]?.address;
+  const meaning = verdict === 'blocked' || host == null ? 'refused below' : `is host ${frame(host)}`;
+  return {
+    label: 'second stage',
+    reads: iova(guest?.address ?? 0),
+    value: plural(steps[to].reads - before, 'read'),
+    meaning: `guest-physical, ${meaning}`,
+  };
 }
 
 /** An entry without its leading zeros. */
@@ -58,8 +99,8 @@ const costAt = ({ steps }: Transaction, place: number): number =>
 const isRefusedAt = ({ steps, outcome }: Transaction, place: number): boolean =>
   place < steps.length ? steps[place].verdict === 'blocked' : outcome === 'blocked';
 
-function mark(transaction: Transaction, place: number, at: number) {
-  if (place > at) return span(`${glyph.later} `, 'faint');
+function mark(transaction: Transaction, place: number, later: boolean) {
+  if (later) return span(`${glyph.later} `, 'faint');
   if (isRefusedAt(transaction, place)) return span(`${glyph.refused} `, 'blocked');
   if (place === transaction.steps.length && transaction.corrupted)
     return span(`${glyph.corrupt} `, 'corrupt');

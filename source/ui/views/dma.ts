@@ -69,7 +69,8 @@ function stepDetails(transaction: Transaction, at: number, width: number, roomy:
   // At the end the entry that decided is what matters: the one that refused, the page, or the word pass-through.
   const decided = transaction.outcome === 'hit' ? -1 : all.findLastIndex(({ layout }) => layout !== null);
   const drawn = at === transaction.steps.length && decided >= 0 ? decided : at;
-  const drawing = drawEntry(all[drawn], transaction.steps[drawn]?.words ?? [], width - 4, roomy);
+  const words = all[drawn].words ?? transaction.steps[drawn]?.words ?? [];
+  const drawing = drawEntry(all[drawn], words, width - 4, roomy);
   const why = labelled('why', all[at].why, 6, Math.min(width - 2, 108));
   return [...drawing, ...why].map((each) => [span(' '), ...each]);
 }

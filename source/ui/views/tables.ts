@@ -1,9 +1,11 @@
 /** View 2: what is in memory: from RTADDR to the page, a breadcrumb, the entries of one table, and its fields. */
 import type { TableLevel, TablePath } from '../../simulation/snapshot.ts';
+import { firstStageEntryLayout } from '../../vtd/first-stage-entry.ts';
 import { levelName } from '../../vtd/paging-entry.ts';
-import { bitField } from '../bit-field.ts';
+import { pasidTableEntry } from '../../vtd/pasid-table-entry.ts';
+import { bitField, fieldLine } from '../bit-field.ts';
 import { fieldsOf, layoutOf, rangeText, type ShownField, speaking } from '../entry-fields.ts';
-import { exactly, frame, iova, plural, reasonCode, wordText } from '../format.ts';
+import { exactly, frame, hexText, iova, plural, reasonCode, wordText } from '../format.ts';
 import { glyph } from '../glyphs.ts';
 import { entryTable, isEmpty, placeText, shownEntries } from '../parts/entry-table.ts';
 import {
@@ -22,18 +24,54 @@ import {
 } from '../rows.ts';
 import type { Scene } from '../scene.ts';
 import type { Area } from '../screen.ts';
+import type { Chosen } from '../selection.ts';
 import { indexAt, levelShift, withIndex } from '../walk-indices.ts';
 import { stepped, type View } from './view.ts';
 
 const widest = 120;
 
-const chosenLevel = ({ selection }: Scene, { levels }: TablePath): number =>
-  Math.min(levels.length - 1, Math.max(0, selection.level ?? levels.length - 1));
+/** What is shown: the way of an address, or that of a guest-physical address through the second stage below it. */
+type Shown = {
+  readonly levels: readonly TableLevel[];
+  readonly at: number;
+  /** The address whose indices choose the entries; null until the source has said which. */
+  readonly address: string | null;
+  readonly isBelow: boolean;
+};
+
+const clamped = (place: number | null, length: number): number =>
+  Math.min(length - 1, Math.max(0, place ?? length - 1));
+
+function shownOf({ selection }: Scene, path: TablePath): Shown {
+  const { below, address, level, belowLevel } = selection;
+  if (below === null || !path.isNested) {
+    return { levels: path.levels, at: clamped(level, path.levels.length), address, isBelow: false };
+  }
+  // Until the source has caught up there is nothing to show below.
+  const levels = path.below?.levels ?? [];
+  return { levels, at: clamped(belowLevel, levels.length), address: below, isBelow: true };
+}
+
+const isPaging = ({ kind }: TableLevel): boolean => kind === 'page table' || kind === 'first-stage table';
 
 /** The entry the cursor is on: of a page table the chosen address decides, before the source has caught up. */
-function chosenIndex({ selection }: Scene, level: TableLevel): number {
-  if (level.kind !== 'page table' || selection.address === null) return level.index;
-  return indexAt(selection.address, level.level);
+function chosenIndex(level: TableLevel, address: string | null): number {
+  return isPaging(level) && address !== null ? indexAt(address, level.level) : level.index;
+}
+
+/** The guest-physical address that an entry of a nested way leads to, as the walk goes on from it; or null. */
+function guestTarget({ isNested }: TablePath, level: TableLevel, address: string): string | null {
+  if (!isNested) return null;
+  const place = (table: bigint, next: number) => hexText(table + 8n * BigInt(indexAt(address, next)));
+  if (level.kind === 'PASID table') {
+    const { FSPTPTR, FSPM } = pasidTableEntry.decode(level.words);
+    return place(FSPTPTR, 4 + Number(FSPM));
+  }
+  if (level.kind !== 'first-stage table') return null;
+  const fields = firstStageEntryLayout(level.level, level.words[0]).decode(level.words);
+  if (fields.P === 0n) return null;
+  if (level.level > 1 && fields.PS !== 1n) return place(fields.ADDR, level.level - 1);
+  return hexText(fields.ADDR + (BigInt(address) & ((1n << BigInt(levelShift(level.level))) - 1n)));
 }
 
 function draw(scene: Scene, area: Area): Row[] {
@@ -41,23 +79,33 @@ function draw(scene: Scene, area: Area): Row[] {
   const isOff = scene.snapshot.source === 'simulation' && !scene.snapshot.unit.translation;
   if (path === null || path.levels.length === 0 || isOff) return empty(scene, area);
   const width = Math.min(area.width, widest);
-  const at = chosenLevel(scene, path);
-  const level = path.levels[at];
-  const index = chosenIndex(scene, level);
+  const { levels, at, address, isBelow } = shownOf(scene, path);
+  const level = levels[at];
+  const crumbs = [blank, breadcrumb(scene, path, width), secondRow(scene, path, width)];
+  if (level === undefined) return [...crumbs, blank, row('   ', span('Reading the second stage.', 'label'))];
+  const index = chosenIndex(level, address);
   const entries = shownEntries(level, index);
   const chosen = entries.find((entry) => entry.index === index);
   const words = level.kind === 'RTADDR' ? level.words : (chosen?.words ?? level.words);
-  const head = [blank, breadcrumb(scene, path, at, width), blank, title(level, path, width)];
-  const end = endRows(path, width);
-  const fields = fieldRows(level, index, words, width, area.height >= 30);
+  const shownAddress = isBelow ? (address ?? path.address) : path.address;
+  const head = [...crumbs, title(level, shownAddress, isBelow, width)];
+  const end = isBelow ? belowRows(path, width) : endRows(path, width);
   const least = level.kind === 'RTADDR' ? 0 : Math.min(entries.length + 1, 4);
   const fieldRoom = Math.max(4, area.height - head.length - end.length - least - 3);
+  const fields = fieldRows(level, index, words, width, area.height >= 30, fieldRoom);
   const details = fields.slice(0, fieldRoom);
   const room = area.height - head.length - end.length - details.length - 2;
   const list =
     level.kind === 'RTADDR'
       ? []
-      : entryTable(level, entries, index, path.address, scene.device?.bdf ?? '', width, Math.max(2, room));
+      : entryTable(level, entries, {
+          index,
+          address: shownAddress,
+          bdf: scene.device?.bdf ?? '',
+          isBelow,
+          width,
+          room: Math.max(2, room),
+        });
   return [
     ...head,
     ...list,
@@ -69,13 +117,35 @@ function draw(scene: Scene, area: Area): Row[] {
 }
 
 /** `RTADDR › bus 05 › 05:00.0 › PML4 0 › …`, the chosen part inverse. */
-function breadcrumb({ device }: Scene, path: TablePath, at: number, width: number): Row {
-  const parts = path.levels.map((level, i) => {
+function breadcrumb(scene: Scene, path: TablePath, width: number): Row {
+  const at = clamped(scene.selection.level, path.levels.length);
+  const isBelow = shownOf(scene, path).isBelow;
+  return crumbRow(
+    path.levels.map((level) => crumb(level, scene.device?.bdf ?? '')),
+    at,
+    !isBelow,
+    width,
+  );
+}
+
+/** Under the way of a nested address: where its chosen entry leads in the guest, or the second stage below that. */
+function secondRow(scene: Scene, path: TablePath, width: number): Row {
+  const { levels, at, address, isBelow } = shownOf(scene, path);
+  if (isBelow) {
+    const crumbs = levels.map((level) => crumb(level, ''));
+    return crumbRow([`second stage of guest ${iova(address ?? '0x0')}`, ...crumbs], at + 1, true, width);
+  }
+  const target = guestTarget(path, levels[at], address ?? path.address);
+  if (target === null) return blank;
+  return row(span(`   leads to guest ${iova(target)}; enter: how the second stage finds that`, 'label'));
+}
+
+function crumbRow(texts: readonly string[], at: number, isActive: boolean, width: number): Row {
+  const parts = texts.map((text, i) => {
     const isChosen = i === at;
-    const text = crumb(level, device?.bdf ?? '');
     return [
       span(i === 0 ? ' ' : ` ${glyph.deeper} `, 'label'),
-      span(isChosen ? ` ${text} ` : text, isChosen ? 'title' : 'text', { inverse: isChosen }),
+      span(isChosen ? ` ${text} ` : text, isChosen ? 'title' : 'text', { inverse: isChosen && isActive }),
     ];
   });
   const full = parts.flat();
@@ -109,21 +179,25 @@ function crumb(level: TableLevel, bdf: string): string {
   }
 }
 
-function title(level: TableLevel, path: TablePath, width: number): Row {
+function title(level: TableLevel, address: string, isBelow: boolean, width: number): Row {
   if (level.kind === 'RTADDR')
     return row(span(' RTADDR', 'title'), '   the register where every look-up begins');
-  const name = level.kind === 'page table' ? levelName(level.level) : level.kind;
+  const name = isPaging(level) ? levelName(level.level) : level.kind;
   const text = name.charAt(0).toUpperCase() + name.slice(1);
-  const covers = level.kind === 'page table' ? coverage(level, path) : '';
+  const where =
+    level.guest === null
+      ? ` at ${frame(level.base ?? '0x0')}`
+      : ` at guest ${iova(level.guest)}, host ${frame(level.base ?? '0x0')}`;
+  const covers = isPaging(level) ? coverage(level, address, isBelow) : '';
   const used = `${level.entries.filter((entry) => !isEmpty(entry)).length} of ${level.size} in use `;
-  const left = row(span(` ${text}`, 'title'), ` at ${frame(level.base ?? '0x0')}`, span(covers, 'label'));
+  const left = row(span(` ${text}`, 'title'), where, span(covers, 'label'));
   return ends(left, row(span(used, 'label')), width);
 }
 
-function coverage(level: TableLevel, { address }: TablePath): string {
+function coverage(level: TableLevel, address: string, isBelow: boolean): string {
   const size = 1n << BigInt(levelShift(level.level + 1));
   const first = (BigInt(address) / size) * size;
-  return `   iova ${iova(first)} to ${iova(first + size - 1n)}`;
+  return `   ${isBelow ? 'guest' : 'iova'} ${iova(first)} to ${iova(first + size - 1n)}`;
 }
 
 function fieldRows(
@@ -132,13 +206,22 @@ function fieldRows(
   words: readonly number[],
   width: number,
   drawn: boolean,
+  room: number,
 ): Row[] {
   const layout = layoutOf(level.kind, level.level, words);
-  const name = level.kind === 'page table' ? `${levelName(level.level)}[${index}]` : layout.name;
-  const value = layout.bits === 128 ? `${wordText(words, 1)} ${wordText(words)}` : wordText(words);
+  const name = isPaging(level) ? `${levelName(level.level)}[${index}]` : layout.name;
+  const value = qwordsText(layout.bits, words);
   const heading = row(span(` ${name}`, 'title'), `  ${value}`, span(`  ${layout.source}`, 'label'));
-  const bits = drawn ? [blank, ...bitField(layout, words, width - 4).map((each) => row('   ', ...each))] : [];
+  // Most of a large structure is reserved: its fields in words say more than its bits.
+  const isLarge = layout.bits > 128;
+  const bits =
+    drawn && !isLarge
+      ? [blank, ...bitField(layout, words, width - 4).map((each) => row('   ', ...each))]
+      : [];
   const shown = speaking(fieldsOf(layout, words));
+  if (isLarge && shown.length + 3 > room) {
+    return [heading, ...fieldLine(layout, words, width - 4).map((each) => row('   ', ...each))];
+  }
   return [
     heading,
     ...bits,
@@ -152,6 +235,12 @@ function fieldRows(
     ),
     ...[...shown].reverse().map((field) => fieldRow(field)),
   ];
+}
+
+/** An entry in qwords, the highest that is not zero first. */
+function qwordsText(bits: number, words: readonly number[]): string {
+  const used = bits === 128 ? 2 : Math.max(1, Math.ceil((words.findLastIndex((word) => word !== 0) + 1) / 2));
+  return Array.from({ length: used }, (_, i) => wordText(words, used - 1 - i)).join(' ');
 }
 
 const fieldRow = (field: ShownField): Row =>
@@ -174,13 +263,24 @@ function endRows(path: TablePath, width: number): Row[] {
   return [blank, ...rows, ...labelled('', text, 1, width - 1, 'stale')];
 }
 
+/** Where the second stage leads. */
+function belowRows({ below }: TablePath, width: number): Row[] {
+  if (below === null) return [];
+  const { address, output } = below;
+  const text =
+    output === null
+      ? `Guest-physical ${iova(address)} is not mapped by the second stage: the guest has no such memory.`
+      : `Guest-physical ${iova(address)} is host-physical ${frame(output)}. esc goes back to the first stage.`;
+  return [blank, ...labelled('', text, 1, width - 1, output === null ? 'blocked' : 'text')];
+}
+
 function endText({ address, outcome, output, fault, ends: reason, device }: TablePath): string {
   const now = `A write of ${device} to ${iova(address)} now`;
   switch (outcome) {
     case 'blocked':
       return `${now} is refused with fault ${reasonCode(fault)}${reason === null ? '.' : `: ${reason}.`}`;
     case 'passed':
-      return `${now} goes straight through: the context entry says pass-through.`;
+      return `${now} goes straight through: ${reason ?? 'pass-through'}.`;
     case 'untranslated':
       return `${now} goes to memory as it is: translation is off.`;
     case 'interrupt':
@@ -218,18 +318,26 @@ function inspect(scene: Scene, area: Area): Row[] {
   const path = scene.snapshot.tables;
   if (path === null) return [];
   const rows: Row[] = [blank, row(span(' The whole path', 'title')), blank];
-  for (const [i, level] of path.levels.entries()) {
-    const isChosen = i === chosenLevel(scene, path);
-    const text = crumb(level, scene.device?.bdf ?? '');
-    const where = level.entryAddress === null ? '' : frame(level.entryAddress);
-    rows.push(
-      row(
-        span(isChosen ? glyph.selected : ' '),
-        cell(text, 12, isChosen ? 'title' : 'text'),
-        cell(where, 14, 'label'),
-        wordText(level.words),
-      ),
-    );
+  const shown = shownOf(scene, path);
+  const list = (levels: readonly TableLevel[], at: number) => {
+    for (const [i, level] of levels.entries()) {
+      const text = crumb(level, scene.device?.bdf ?? '');
+      const where = level.entryAddress === null ? '' : frame(level.entryAddress);
+      rows.push(
+        row(
+          span(i === at ? glyph.selected : ' '),
+          cell(text, 12, i === at ? 'title' : 'text'),
+          cell(where, 14, 'label'),
+          wordText(level.words),
+        ),
+      );
+    }
+  };
+  list(path.levels, shown.isBelow ? -1 : shown.at);
+  if (path.isNested) rows.push(...nestedRows(path));
+  if (shown.isBelow) {
+    rows.push(blank, row(span(` Second stage of guest ${iova(shown.address ?? '0x0')}`, 'title')), blank);
+    list(shown.levels, shown.at);
   }
   rows.push(blank);
   const end = path.output === null ? `ends: ${path.ends ?? 'refused'}` : `page at ${frame(path.output)}`;
@@ -253,6 +361,25 @@ function inspect(scene: Scene, area: Area): Row[] {
   );
 }
 
+/** The tables of the guest, where the guest and where the host has them. */
+function nestedRows({ levels }: TablePath): Row[] {
+  const inGuest = levels.filter(({ guest }) => guest !== null);
+  return [
+    blank,
+    row(span(' Tables of the guest', 'title')),
+    blank,
+    row(' ', cell('', 12), cell('guest', 14, 'label'), cell('host', 14, 'label')),
+    ...inGuest.map((level) =>
+      row(
+        ' ',
+        cell(levelName(level.level), 12),
+        cell(iova(level.guest ?? '0x0'), 14),
+        frame(level.base ?? '0x0'),
+      ),
+    ),
+  ];
+}
+
 export const tables: View = {
   name: 'tables',
   title: 'Tables',
@@ -265,29 +392,42 @@ export const tables: View = {
   move(scene, direction, by) {
     const path = scene.snapshot.tables;
     if (path === null) return null;
-    const at = chosenLevel(scene, path);
+    const shown = shownOf(scene, path);
+    const { levels, at, isBelow } = shown;
+    if (levels.length === 0) return null;
+    if (isBelow) return moveBelow(shown, direction, by);
     // From here on the address stands still, even if the source would choose another one.
     const address = scene.selection.address ?? path.address;
     if (direction === 'left' || direction === 'right') {
-      return { address, level: stepped(at, direction, by, path.levels.length) };
+      return { address, level: stepped(at, direction, by, levels.length) };
     }
-    return moveEntry(scene, path.levels[at], at, address, direction, by);
+    return moveEntry(scene, levels[at], at, address, direction, by);
   },
-  end: () => ({ level: null }),
+  end: ({ selection }) => (selection.below === null ? { level: null } : { belowLevel: null }),
   enter(scene) {
     const path = scene.snapshot.tables;
     if (path === null) return 'There is no table to descend into.';
-    const at = chosenLevel(scene, path);
-    if (at >= path.levels.length - 1)
+    const { levels, at, isBelow } = shownOf(scene, path);
+    if (isBelow) {
+      return at >= levels.length - 1
+        ? 'This entry maps the page of the guest: there is no table below it. esc goes back to the first stage.'
+        : { do: 'choose', change: { belowLevel: at + 1 } };
+    }
+    const address = scene.selection.address ?? path.address;
+    const below = guestTarget(path, levels[at], address);
+    if (below !== null) return { do: 'choose', change: { address, level: at, below, belowLevel: null } };
+    if (at >= levels.length - 1)
       return path.ends === null
         ? 'This entry maps the page: there is no table below it.'
         : `The path ends here: ${path.ends}.`;
-    return { do: 'choose', change: { address: scene.selection.address ?? path.address, level: at + 1 } };
+    return { do: 'choose', change: { address, level: at + 1 } };
   },
   leave(scene) {
     const path = scene.snapshot.tables;
-    if (path === null || scene.selection.level === null) return null;
-    const at = chosenLevel(scene, path);
+    if (path === null) return null;
+    if (shownOf(scene, path).isBelow) return { below: null, belowLevel: null };
+    if (scene.selection.level === null) return null;
+    const { at } = shownOf(scene, path);
     return at === 0 ? null : { level: at - 1 };
   },
   settle(scene) {
@@ -296,6 +436,23 @@ export const tables: View = {
     return { address: path.address };
   },
 };
+
+/** Below, another level, or another entry: another guest-physical address. */
+function moveBelow(
+  { levels, at, address }: Shown,
+  direction: 'up' | 'down' | 'left' | 'right',
+  by: number,
+): Partial<Chosen> | null {
+  if (direction === 'left' || direction === 'right')
+    return { belowLevel: stepped(at, direction, by, levels.length) };
+  const level = levels[at];
+  const index = chosenIndex(level, address);
+  const entries = shownEntries(level, index);
+  const from = entries.findIndex((entry) => entry.index === index);
+  const next = entries[stepped(from, direction, by, entries.length)];
+  if (next === undefined || next.index === index || address === null) return null;
+  return { below: withIndex(address, level.level, next.index), belowLevel: at };
+}
 
 /** Another entry is another address, or, in the upper tables, another device. */
 function moveEntry(
@@ -306,16 +463,18 @@ function moveEntry(
   direction: 'up' | 'down',
   by: number,
 ) {
-  const index = chosenIndex(scene, level);
+  const index = chosenIndex(level, scene.selection.address);
   const entries = shownEntries(level, index);
   const from = entries.findIndex((entry) => entry.index === index);
   const next = entries[stepped(from, direction, by, entries.length)];
   if (next === undefined || next.index === index) return null;
-  if (level.kind === 'page table') return { address: withIndex(address, level.level, next.index), level: at };
+  if (isPaging(level)) return { address: withIndex(address, level.level, next.index), level: at };
   const wanted =
-    level.kind === 'root table'
+    level.kind === 'root table' || level.kind === 'scalable root table'
       ? busOf(next.index)
       : placeText(level, address, next.index, scene.device?.bdf ?? '');
+  // An entry of a PASID structure is an address space of the same device.
+  if (level.kind === 'PASID directory' || level.kind === 'PASID table') return null;
   const device = scene.snapshot.devices.find(({ bdf }) => bdf.startsWith(wanted));
   return device === undefined ? null : { device: device.name, level: at };
 }
