@@ -15,7 +15,13 @@ const FIRST_STAGE_PRESENT = 1 << firstStagePageEntry.fields.P.shift;
 export type Stage = 'first' | 'second';
 
 /** The tables of one stage: where the top one lies, in the addresses that the entries of the stage have. */
-export type Tables = { readonly stage: Stage; readonly root: number; readonly levels: number };
+export type Tables = {
+  readonly stage: Stage;
+  readonly root: number;
+  readonly levels: number;
+  /** What is translated: addresses of a device, or of a guest. */
+  readonly input: 'iova' | 'guest';
+};
 
 /** Pages of an address space that the IOTLB holds, by first address. */
 export type Cached = ReadonlySet<number>;
@@ -58,7 +64,7 @@ export function translated(
 export function pageTables(
   machine: Machine,
   device: Device,
-  { stage, root, levels }: Tables,
+  { stage, root, levels, input }: Tables,
   second: Tables | null,
   hi: number,
   lo: number,
@@ -70,7 +76,7 @@ export function pageTables(
     const base = second === null ? table : translated(machine, second, table);
     if (base === null || !machine.memory.has(base)) break;
     const guest = second === null ? undefined : table;
-    const one = pageTable(machine, device, { stage, level, base, guest }, hi, lo, cached);
+    const one = pageTable(machine, device, { stage, level, base, guest, input }, hi, lo, cached);
     found.push(one);
     if (!isPresent(stage, one.words[0]) || isLeaf(stage, one.words, level)) break;
     table = targetOf(one.words);
@@ -84,12 +90,13 @@ type Place = {
   readonly base: number;
   /** Guest-physical, if the table is a guest's. */
   readonly guest: number | undefined;
+  readonly input: Tables['input'];
 };
 
 function pageTable(
   machine: Machine,
   device: Device,
-  { stage, level, base, guest }: Place,
+  { stage, level, base, guest, input }: Place,
   hi: number,
   lo: number,
   cached: Cached,
@@ -109,7 +116,12 @@ function pageTable(
       wordsPerEntry: 2,
       size: ENTRIES,
     },
-    (index, words) => usedBy(machine, device, stage, words, level, first + index * reach, isNested),
+    (index, words) =>
+      isLeaf(stage, words, level)
+        ? mapped(machine, device, pageOf(words, level), isNested)
+        : isPresent(stage, words[0])
+          ? `from ${input} ${hex(first + index * reach, 8)}`
+          : 'not mapped',
   );
   const entries: TableEntry[] = found.entries.map((entry) => {
     const inIotlb = isLeaf(stage, entry.words, level) ? cached.has(first + entry.index * reach) : null;
@@ -127,19 +139,8 @@ function pageTable(
   return { ...found, entries };
 }
 
-/** What an entry leads to, in words. */
-function usedBy(
-  machine: Machine,
-  { guest }: Device,
-  stage: Stage,
-  words: readonly number[],
-  level: number,
-  address: number,
-  isNested: boolean,
-): string {
-  if (!isPresent(stage, words[0])) return 'not mapped';
-  if (!isLeaf(stage, words, level)) return `from iova ${hex(address, 8)}`;
-  const page = pageOf(words, level);
+/** Whose page a leaf maps, in words; where it is nested its address is a guest's. */
+function mapped(machine: Machine, { guest }: Device, page: number, isNested: boolean): string {
   if (guest === null) return machine.map.nameAt(page);
   const inGuest = isNested ? page : page - guest.base;
   return inGuest >= 0 && inGuest < guest.bytes

@@ -134,7 +134,12 @@ function legacyWay(machine: Machine, sourceId: number, so: Way, rootTable: numbe
   levels.push(context);
   const fields = contextEntry.decode(context.words);
   if (fields.P === 0n || Number(fields.TT) === TranslationType.PASS_THROUGH) return { ...so, levels };
-  const second: Tables = { stage: 'second', root: Number(fields.SSPTPTR), levels: Number(fields.AW) + 2 };
+  const second: Tables = {
+    stage: 'second',
+    root: Number(fields.SSPTPTR),
+    levels: Number(fields.AW) + 2,
+    input: 'iova',
+  };
   return { ...so, levels, second, did: Number(fields.DID) };
 }
 
@@ -200,10 +205,15 @@ function scalableWay(machine: Machine, sourceId: number, so: Way, rootTable: num
   return {
     levels,
     first: hasFirst
-      ? { stage: 'first', root: Number(fields.FSPTPTR), levels: 4 + Number(fields.FSPM) }
+      ? { stage: 'first', root: Number(fields.FSPTPTR), levels: 4 + Number(fields.FSPM), input: 'iova' }
       : null,
     second: hasSecond
-      ? { stage: 'second', root: Number(fields.SSPTPTR), levels: Number(fields.AW) + 2 }
+      ? {
+          stage: 'second',
+          root: Number(fields.SSPTPTR),
+          levels: Number(fields.AW) + 2,
+          input: hasFirst ? 'guest' : 'iova',
+        }
       : null,
     did: Number(fields.DID),
     pasid: hasFirst ? pasid : null,

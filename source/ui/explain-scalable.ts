@@ -90,7 +90,7 @@ export function explainPasidCache(step: Step, { device }: Request): Explained {
 
 export function explainPasidDirectory(step: Step): Explained {
   const index = stepIndex(step);
-  const shared = readEntry(step, pasidDirectoryEntry, 'PASID directory');
+  const shared = readEntry(step, pasidDirectoryEntry, 'directory');
   if (step.verdict === 'blocked') return { ...shared, ...refusal(step, 'the PASID directory entry') };
   const table = frame(pasidDirectoryEntry.decode(step.words).SMPTBLPTR);
   return {
@@ -176,17 +176,18 @@ export function explainFirstStage(step: Step, request: Request): Explained {
     request.type === 'write'
       ? 'RW is 1, so a write may go on.'
       : 'P is 1, and all that is present may be read.';
-  const where = isNested
-    ? ` It lies at guest-physical ${iova(step.guest?.address ?? 0)}, which the second stage has just found.`
+  const found = isNested
+    ? `This entry lies at guest-physical ${iova(step.guest?.address ?? 0)}, which the second stage has just found. `
     : '';
-  const then = isNested ? ' That is guest-physical: the second stage comes next.' : '';
+  const then = isNested ? ', which is guest-physical, so the second stage comes next' : '';
+  const next = levelName(step.level - 1);
   return {
     ...shared,
     culprit: '',
     meaning: `${may}  ${isLeaf ? 'page' : 'next'} ${target}`,
     why: isLeaf
-      ? `This is the page: ${target}. ${allowed}${where}${then}`
-      : `It points to the ${levelName(step.level - 1)} at ${target}. ${allowed}${where}${then}`,
+      ? `${found}It maps the page at ${target}${then}. ${allowed}`
+      : `${found}It points to the ${next} at ${target}${then}. ${allowed}`,
   };
 }
 

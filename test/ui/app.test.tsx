@@ -62,7 +62,9 @@ test('the source is told what the screen looks at', async () => {
 
   stdin.write('\x1b[B');
   stdin.write('3');
-  await until(() => expect(source.looked.at(-1)).toEqual({ view: 'dma', device: 'nvme0', address: null, below: null }));
+  await until(() =>
+    expect(source.looked.at(-1)).toEqual({ view: 'dma', device: 'nvme0', address: null, below: null }),
+  );
 });
 
 test('a newer snapshot is drawn without a key', async () => {

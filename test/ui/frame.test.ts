@@ -14,6 +14,7 @@ import {
   snapshot,
   strayWrite,
 } from './fixture.ts';
+import { belowNestedTables, GUEST_PAGE, nestedDma } from './nested-machine.ts';
 import { rowsOf, type Size, sceneFor } from './scene.ts';
 
 const prompt = (kind: Prompt['kind'], text: string): Prompt => ({
@@ -36,11 +37,22 @@ const nothing = snapshot({
   rates: { requests: 0, iotlb_lookup: 0, iotlb_hit: 0, page_walks: 0, faults: 0 },
 });
 
-const machines = { running, examining, iommuOff, corruption, flipped, recorded, nothing };
+const machines = {
+  nestedDma,
+  belowNestedTables,
+  running,
+  examining,
+  iommuOff,
+  corruption,
+  flipped,
+  recorded,
+  nothing,
+};
 
 const open: Record<string, Partial<Selection>> = {
   'nothing open': {},
   'on hba1': { device: 'hba1' },
+  'below hba1': { device: 'hba1', below: GUEST_PAGE },
   'boot prompt': { prompt: prompt('boot', 'intel_iommu=on iommu=on iommu.strct=1 '.repeat(6)) },
   'command prompt': { prompt: prompt('command', 'device nic0 fl') },
   'filter prompt': { prompt: prompt('filter', 'tb0'), filter: 'tb0' },

@@ -2,6 +2,15 @@ import { expect, test } from 'vitest';
 import { lineOf } from '../../source/ui/line.ts';
 import type { Selection } from '../../source/ui/selection.ts';
 import { compared, corruption, examining, flipped, iommuOff, playing, recorded, running } from './fixture.ts';
+import {
+  belowNestedTables,
+  firstStageTables,
+  GUEST_PAGE,
+  nestedDma,
+  nestedTables,
+  scalableFaults,
+  walkedStep,
+} from './nested-machine.ts';
 import { type Size, textFor } from './scene.ts';
 
 const bootPrompt: Partial<Selection> = {
@@ -42,6 +51,17 @@ const screens = {
   'boot-log': [running, { log: { notice: 0, started: true, lines: 9 } }],
   tables: [examining, { ...onHba1, view: 'tables' }],
   'tables-context': [examining, { ...onHba1, view: 'tables', level: 2 }],
+  'tables-nested': [nestedTables, { ...onHba1, view: 'tables' }],
+  'tables-pasid': [nestedTables, { ...onHba1, view: 'tables', level: 4 }],
+  'tables-below': [
+    belowNestedTables,
+    { ...onHba1, view: 'tables', address: '0xfffff000', below: GUEST_PAGE },
+  ],
+  'tables-first-stage': [firstStageTables, { device: 'nic0', view: 'tables' }],
+  'dma-nested': [nestedDma, { ...onHba1, view: 'dma', ...walkedStep('paging entry', 3, 4) }],
+  'dma-nested-first-stage': [nestedDma, { ...onHba1, view: 'dma', ...walkedStep('first-stage entry', 2, 2) }],
+  'dma-nested-end': [nestedDma, { ...onHba1, view: 'dma', ...walkedStep('none', 0, null) }],
+  'faults-scalable': [scalableFaults, { view: 'faults' }],
   dma: [examining, atPdpt],
   'dma-refused': [examining, { ...onHba1, view: 'dma', transaction: 18440 }],
   faults: [running, { view: 'faults' }],

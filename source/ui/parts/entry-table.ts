@@ -23,14 +23,15 @@ function columnsOf(level: TableLevel, entries: readonly TableEntry[]): Column[] 
   const columns = new Map<string, Column>();
   for (const { words } of entries) {
     for (const field of [...fieldsOf(layoutOf(level.kind, level.level, words), words)].reverse()) {
-      if (field.kind !== 'value' && field.kind !== 'address') continue;
-      const isAddress = field.kind === 'address';
+      if (field.kind !== 'value' && field.kind !== 'address' && field.kind !== 'input') continue;
+      const isAddress = field.kind !== 'value';
       const width = isAddress ? 13 : Math.max(field.name.length, field.high - field.low < 4 ? 1 : 5) + 1;
       columns.set(field.name, { name: field.name, width, isAddress });
     }
   }
-  // Of a large structure only what some entry uses.
-  const isLarge = layoutOf(level.kind, level.level, level.words).bits > 128;
+  // Of formats with many fields only what some entry uses.
+  const isLarge =
+    level.kind === 'first-stage table' || layoutOf(level.kind, level.level, level.words).bits > 128;
   const isUsed = ({ name }: Column) =>
     entries.some(({ words }) =>
       fieldsOf(layoutOf(level.kind, level.level, words), words).some(

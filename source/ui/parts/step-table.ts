@@ -81,12 +81,12 @@ function foldText({ steps, output }: Transaction, from: number, to: number) {
   const { guest, verdict } = steps[to];
   const before = from === 0 ? 0 : steps[from - 1].reads;
   const host = guest?.level === 0 ? output : steps[to + 1]?.address;
-  const meaning = verdict === 'blocked' || host == null ? 'refused below' : `is host ${frame(host)}`;
+  const isRefused = verdict === 'blocked' || host == null;
   return {
     label: 'second stage',
     reads: iova(guest?.address ?? 0),
     value: plural(steps[to].reads - before, 'read'),
-    meaning: `guest-physical, ${meaning}`,
+    meaning: isRefused ? 'refused there' : `guest to host ${frame(host)}`,
   };
 }
 
