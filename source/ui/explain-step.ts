@@ -323,13 +323,16 @@ function paging(step: Step, request: Request): Explained {
   const fields = layout ? fieldsOf(layout, step.words) : [];
   const target = frame(field(fields, 'ADDR').value);
   const may = rights(fields);
+  // On the way to a table of the guest's it is the unit that reads.
+  const wanted =
+    step.guest !== null && step.guest.level > 0 ? { ...request, type: 'read' as const } : request;
   const isLeaf = step.level === 1 || field(fields, 'PS').value === 1n;
   if (isLeaf) {
     return {
       ...shared,
       culprit: '',
       meaning: `${may}  page ${target}`,
-      why: `This is the page: ${pageSize(step.level)} at ${target}. ${allowed(fields, request)} The low bits of the address choose the byte in it.${forGuest(step)}`,
+      why: `This is the page: ${pageSize(step.level)} at ${target}. ${allowed(fields, wanted)} The low bits of the address choose the byte in it.${forGuest(step)}`,
     };
   }
   const next = levelName(step.level - 1);
@@ -338,7 +341,7 @@ function paging(step: Step, request: Request): Explained {
     ...shared,
     culprit: '',
     meaning: `${may}  next table ${target}`,
-    why: `${notLarge}points to the ${next} at ${target}. ${allowed(fields, request)} The next nine bits of the address choose an entry there.${forGuest(step)}`,
+    why: `${notLarge}points to the ${next} at ${target}. ${allowed(fields, wanted)} The next nine bits of the address choose an entry there.${forGuest(step)}`,
   };
 }
 

@@ -236,7 +236,7 @@ export class ScalableMode extends FirstStageWalker {
     if ((this.context[0] & PRE) !== 0) return 0;
     const fault = Fault.NO_PAGE_REQUESTS;
     if (this.steps !== null)
-      this.note('context entry', 'blocked', 'chapter 9.4: PRE', fault, 0, null, this.context);
+      this.note('context entry', 'blocked', 'chapter 9.4: PRE', fault, 0, null, this.wholeContext());
     return fault;
   }
 
