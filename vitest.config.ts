@@ -22,6 +22,8 @@ export default defineConfig({
       provider: 'v8',
       include: ['source/**'],
       reporter: ['text', 'html'],
+      // Held by `npm run coverage`: what the chip decides, its tests have seen decided both ways.
+      thresholds: { 'source/vtd/**': { branches: 95 } },
     },
   },
 });

@@ -79,13 +79,13 @@ export class Translator extends InterruptRemapper {
     if (contextFault !== 0) return this.blocked(mine, sourceId, hi, lo, access, contextFault, fpd);
 
     const type = (this.context[0] >>> TT.shift) & TT.mask;
+    this.did = (this.context[DID.word] >>> DID.shift) & DID.mask;
+    this.usedTables = PageTables.LEGACY;
     if (this.addressType !== AddressType.UNTRANSLATED) {
       const outcome = this.checkType(mine, sourceId, hi, lo, access, type);
       if (outcome >= 0) return outcome;
     }
     const aw = this.context[AW.word] & AW.mask;
-    this.did = (this.context[DID.word] >>> DID.shift) & DID.mask;
-    this.usedTables = PageTables.LEGACY;
     const width = Math.min(this.capabilities.guestAddressWidth, 30 + 9 * aw);
     const limit =
       type === TranslationType.PASS_THROUGH ? Math.min(width, this.capabilities.hostAddressWidth) : width;

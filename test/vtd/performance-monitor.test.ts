@@ -136,6 +136,20 @@ describe('the counters of performance monitoring', () => {
     expect(counters.map((counter) => perf.read(counter))).toEqual([1, 3, 3, 4, 5, 0]);
   });
 
+  test('by address type, where devices have TLBs of their own', () => {
+    const machine = bench();
+    machine.attach('03:00.0', { SSPTPTR: 0x10000n, DID: 5, TT: 1 });
+    machine.invalidate({ context: 'global' });
+    const perf = driver(machine);
+    const counters = [1, 2, 4, 6].map((ats) => perf.open('ctxt_cache_lookup', { ats, domain: 5 })!);
+    const { translator } = machine.iommu;
+    const id = deviceId('03:00.0');
+    machine.dma('03:00.0', 'read', 0n);
+    for (let i = 0; i < 2; i++) translator.translationRequest(id, 0, 0);
+    for (let i = 0; i < 4; i++) translator.translatedRequest(id, 0, 0, 1);
+    expect(counters.map((counter) => perf.read(counter))).toEqual([1, 2, 4, 6]);
+  });
+
   test('stand still while frozen or disabled', () => {
     const machine = bench();
     const perf = driver(machine);

@@ -73,7 +73,7 @@ function contextEntries(
   table = pick(roll, CONTEXTS),
 ): Write[] {
   const fpd = roll(4) === 0 ? 2n : 0n;
-  const present = rarely(roll) ? 0n : 1n;
+  const present = roll(15) === 0 ? 0n : 1n;
   if (!isScalable) {
     const type = pick(roll, [0, 0, 0, 0, 0, 0, 1, 2, rarely(roll) ? 3 : 0]);
     const at = table + 16 * (id & 0xff);
@@ -248,6 +248,7 @@ function anyInvalidation(roll: Dice, isScalable: boolean): AnyInvalidation {
   const all: AnyInvalidation[] = [
     { context: 'global' },
     { context: 'domain', did },
+    { context: 'domain', did },
     { context: 'device', did, sid, fm: roll(4) },
     { iotlb: 'global' },
     { iotlb: 'domain', did },
@@ -259,7 +260,7 @@ function anyInvalidation(roll: Dice, isScalable: boolean): AnyInvalidation {
     { pasidIotlb: 'all', did, pasid },
     { pasidIotlb: 'page', did, pasid, at, am, ih },
   ];
-  return pick(roll, isScalable ? all : all.slice(0, 7));
+  return pick(roll, isScalable ? all : all.slice(0, 8));
 }
 
 /** Which cached things an invalidation drops: chapter 6.5.2. */
@@ -486,7 +487,7 @@ class Pair {
   constructor(seed: number) {
     this.roll = dice(seed);
     const { roll } = this;
-    this.isScalable = roll(3) > 0;
+    this.isScalable = roll(5) > 1;
     const unit = anyUnit(roll);
     this.readings = anyReadings(roll);
     const shape = anyShape(roll);
@@ -612,7 +613,7 @@ describe('the chip and a second model of it', () => {
         add(faults, pair.faults);
         add(outcomes, pair.outcomes);
       }),
-      { numRuns: Number(process.env.DMASCOPE_MODEL_RUNS ?? 150) },
+      { numRuns: Number(process.env.DMASCOPE_MODEL_RUNS ?? 100) },
     );
     if (process.env.DMASCOPE_MODEL_REPORT !== undefined) {
       const named = Object.entries(faults).map(([code, count]) => `0x${Number(code).toString(16)} ${count}`);
@@ -628,5 +629,6 @@ describe('the chip and a second model of it', () => {
     ]);
     // Most reasons of both modes are met in one run.
     expect(Object.keys(faults).length).toBeGreaterThan(25);
-  });
+    // Longer than others, where many processes share the machine.
+  }, 120_000);
 });
