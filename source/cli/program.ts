@@ -11,6 +11,7 @@ import { addDemo } from './demo.ts';
 import { addExperiment } from './experiment.ts';
 
 import { addExplain } from './explain.ts';
+import { addInspect } from './inspect.ts';
 import { addReplay } from './replay.ts';
 import { addRun } from './run.ts';
 import { addSweep } from './sweep.ts';
@@ -24,6 +25,7 @@ Examples:
   dmascope demo claims
   dmascope explain nic0 0x1000000 --write
   dmascope boot "iommu=on iommu=pt"
+  dmascope inspect /sys/kernel/debug/iommu/intel/dmar_translation_struct
   dmascope decode context-entry 0x2b6a001 0x202`;
 
 export function buildProgram(): Program {
@@ -41,6 +43,7 @@ export function buildProgram(): Program {
     });
   program.addHelpText('after', EXAMPLES);
   addDashboard(program);
+  addInspect(program);
   addRun(program);
   addCompare(program);
   addSweep(program);

@@ -81,6 +81,8 @@ export type Command =
       readonly device: string | null;
       readonly address: string | 'buffer' | null;
     }
+  /** Show a file of the simulated kernel; null: put it away. */
+  | { readonly name: 'inspect'; readonly path: string | null }
   /** Another scene of the demo that plays; counted from 1. */
   | { readonly name: 'scene'; readonly to: 'next' | 'back' | 'leave' | number }
   /** Play a built-in demo. */

@@ -210,6 +210,17 @@ const grammar: { readonly [N in CommandName]: Grammar } = {
       };
     },
   },
+  inspect: {
+    usage: 'inspect <path>|off',
+    help: "show a file of the simulated kernel's sysfs or debugfs as Linux prints it; a folder lists its files",
+    parse: (words) => {
+      atMost(words, 1, 'inspect /sys/kernel/iommu_groups/0/type');
+      const [path] = words;
+      if (path === undefined)
+        throw new Wrong('expected a path such as /sys/kernel/iommu_groups; got nothing');
+      return { name: 'inspect', path: path === 'off' ? null : path };
+    },
+  },
   scene: {
     usage: 'scene next|back|leave|<number>',
     help: 'another scene of the demo that plays, or leave it',
@@ -323,6 +334,8 @@ export function commandText(command: Command): string {
       return `expect ${command.expression}`;
     case 'open':
       return ['open', command.view, command.device ?? [], command.address ?? []].flat().join(' ');
+    case 'inspect':
+      return `inspect ${command.path ?? 'off'}`;
     case 'scene':
       return `scene ${command.to}`;
     case 'demo':

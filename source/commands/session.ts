@@ -7,7 +7,7 @@ import { rebooting } from '../linux/real-twin.ts';
 import { KernelRefusal } from '../linux/refusal.ts';
 import type { MachineOptions } from '../machine/machine.ts';
 import { COLUMN_NS, Simulation } from '../simulation/simulation.ts';
-import type { Focus, Notice, RunState, Snapshot } from '../simulation/snapshot.ts';
+import type { Focus, Inspected, Notice, RunState, Snapshot } from '../simulation/snapshot.ts';
 import { snapshotOf } from '../simulation/state.ts';
 import { presets } from '../vtd/capabilities.ts';
 import { carryOut } from './apply.ts';
@@ -15,6 +15,7 @@ import { addressFor } from './buffers.ts';
 import type { Command } from './command.ts';
 import { check, type Expectation } from './expect/check.ts';
 import { countsOf } from './expect/values.ts';
+import { readKernelFile } from './inspect.ts';
 import { Refused, type Result } from './result.ts';
 import { speedAfter } from './speed.ts';
 
@@ -26,6 +27,9 @@ export type LogEntry = {
   readonly command: Command;
 };
 
+/** Lines of a file that the screen gets. */
+const MOST_LINES = 2000;
+
 /** While time runs as fast as it goes, a chart column is as long as at 64 times. */
 const LONGEST_COLUMN = 64;
 
@@ -35,6 +39,8 @@ export class Session {
   /** Simulated milliseconds a second on the wall. */
   speed = 1;
   notice: Notice | null = null;
+  /** The file of the kernel that is looked at, as it was when it was asked for. */
+  inspected: Inspected | null = null;
   focus: Focus = { view: 'overview', device: null, address: null };
   /** Commands since boot that changed the machine, or tried to. */
   readonly log: LogEntry[] = [];
@@ -108,9 +114,9 @@ export class Session {
   }
 
   snapshot(): Snapshot {
-    const { simulation, state, speed, notice, focus } = this;
+    const { simulation, state, speed, notice, focus, inspected } = this;
     const other = focus.view === 'compare' ? (this.other?.snapshot() ?? null) : null;
-    return snapshotOf(simulation, { state, speed, notice, focus, other });
+    return snapshotOf(simulation, { state, speed, notice, focus, other, inspected });
   }
 
   private dispatch(command: Command): Result {
@@ -146,6 +152,8 @@ export class Session {
         return this.expect(command.expression);
       case 'open':
         return this.open(command);
+      case 'inspect':
+        return this.inspect(command.path);
       case 'scene':
       case 'demo':
         throw new Refused('no demo plays here: dmascope demo plays one');
@@ -213,6 +221,18 @@ export class Session {
     return { text: `Look at ${view}.`, linux: [] };
   }
 
+  private inspect(path: string | null): { text: string; linux: readonly string[] } {
+    if (path === null) {
+      this.inspected = null;
+      return { text: 'Put away.', linux: [] };
+    }
+    const text = readKernelFile(this.simulation.machine.kernel, path);
+    const lines = text.replace(/\n$/, '').split('\n');
+    const shown = lines.slice(0, MOST_LINES);
+    this.inspected = { path, timeNs: this.simulation.now, lines: shown, more: lines.length - shown.length };
+    return { text: `This is ${path}.`, linux: [`cat ${path}`] };
+  }
+
   private pause(): void {
     this.state = 'paused';
     this.runUntil = null;
@@ -234,6 +254,17 @@ export class Session {
 
 /** Commands that a replay needs; pausing and speed do not change what the machine does. */
 const changesMachine = ({ name }: Command): boolean =>
-  !['boot', 'unit', 'compare', 'pause', 'run', 'step', 'speed', 'expect', 'open', 'scene', 'demo'].includes(
-    name,
-  );
+  ![
+    'boot',
+    'unit',
+    'compare',
+    'pause',
+    'run',
+    'step',
+    'speed',
+    'expect',
+    'open',
+    'inspect',
+    'scene',
+    'demo',
+  ].includes(name);

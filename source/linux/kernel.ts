@@ -12,6 +12,8 @@ import { type DeviceRecord, DeviceTable, pciAddress } from './device-table.ts';
 import { type Direction, DmaApi, type Mapping, type Segment } from './dma-api.ts';
 import type { NestedDomain, PagingDomain } from './domain.ts';
 import { DomainFactory } from './domain-factory.ts';
+import type { FileTree } from './files/file-tree.ts';
+import { kernelFiles } from './files/kernel-files.ts';
 import { setGroupType } from './group-type.ts';
 import type { IovaTuning, Reserved } from './iova.ts';
 import { KernelLog } from './kernel-log.ts';
@@ -80,6 +82,7 @@ export class Kernel {
   /** Fault interrupts handled. */
   faultInterrupts = 0;
   observer: KernelObserver | null = null;
+  private readonly hardware: Hardware;
   private readonly unit: Iommu;
   private readonly driver: UnitDriver;
   private readonly devices: DeviceTable;
@@ -88,6 +91,7 @@ export class Kernel {
 
   constructor(hardware: Hardware, line: string, clock: Clock, options: KernelOptions = {}) {
     const { memory, unit, functions } = hardware;
+    this.hardware = hardware;
     this.unit = unit;
     const build = options.build ?? defaultBuild;
     const { version } = build;
@@ -146,6 +150,23 @@ export class Kernel {
   /** What is known of a device. */
   device(sourceId: number): DeviceRecord {
     return this.devices.of(sourceId);
+  }
+
+  /** Files of sysfs and debugfs as they would be read now. */
+  files(): FileTree {
+    const { unit, hardware, devices, version, policy, settings, log, driver } = this;
+    return kernelFiles({
+      unit,
+      memory: hardware.memory,
+      unitBase: hardware.unitBase,
+      devices,
+      version,
+      isUsed: policy.translation,
+      isStarted: policy.translation || !settings.noIommu,
+      interruptTable: driver.interruptTable,
+      log: log.lines,
+      line: settings.line,
+    });
   }
 
   /** Print a line of any driver to the kernel log. */
@@ -256,7 +277,7 @@ export class Kernel {
     };
     say(faultStatusMessage(status));
     for (const words of records) {
-      const message = faultMessage(words);
+      const message = faultMessage(words, this.version);
       say(message);
       this.observer?.fault(words, message);
     }

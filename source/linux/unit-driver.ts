@@ -26,6 +26,8 @@ export class UnitDriver {
   private readonly memory: PhysicalMemory;
   private readonly frames: PageFrames;
   private readonly onQueueError: (reason: number) => void;
+  /** The interrupt-remapping table as far as memory was taken for it; null while there is none. */
+  interruptTable: { readonly address: number; readonly bytes: number } | null = null;
   private queue: QueuedInvalidation | null = null;
   private usedMode: TranslationMode | null = null;
   private usedAts: AtsDevices | null = null;
@@ -68,6 +70,7 @@ export class UnitDriver {
     this.command(Global.QIE, Global.QIE);
     if (!interruptRemapping) return;
     const table = this.frames.allocateCleared(this.memory);
+    this.interruptTable = { address: table, bytes: 4096 };
     // S = 15: 65,536 entries, as Linux asks for.
     this.unit.write64(Offset.IRTA, highHalf(table), lowHalf(table) | 0xf);
     this.command(Global.SIRTP, Global.SIRTP);

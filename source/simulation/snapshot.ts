@@ -262,6 +262,15 @@ export type DemoState = {
   readonly focus: Focus;
 };
 
+/** A file of the simulated kernel as it was read. */
+export type Inspected = {
+  readonly path: string;
+  readonly timeNs: number;
+  readonly lines: readonly string[];
+  /** Lines that were left out at the end. */
+  readonly more: number;
+};
+
 export type RunState = 'running' | 'paused' | 'ended';
 
 export type Snapshot = {
@@ -312,6 +321,8 @@ export type Snapshot = {
   readonly notice: Notice | null;
   /** The demo that plays; null or left out where none does. */
   readonly demo?: DemoState | null;
+  /** Left out or null while none is looked at. */
+  readonly inspected?: Inspected | null;
   /** The machine that this one is compared with; null unless there is one and the focus asks for it. */
   readonly other: Snapshot | null;
 };

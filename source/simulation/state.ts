@@ -16,6 +16,7 @@ import type {
   DomainType,
   FaultRegisters,
   Focus,
+  Inspected,
   Notice,
   RunState,
   Snapshot,
@@ -33,11 +34,12 @@ export type RunningState = {
   readonly notice: Notice | null;
   readonly focus: Focus;
   readonly other: Snapshot | null;
+  readonly inspected: Inspected | null;
 };
 
 export function snapshotOf(
   simulation: Simulation,
-  { state, speed, notice, focus, other }: RunningState,
+  { state, speed, notice, focus, other, inspected }: RunningState,
 ): Snapshot {
   const { machine, journal, statistics } = simulation;
   const { unit, kernel, options } = machine;
@@ -86,6 +88,7 @@ export function snapshotOf(
       corrupted: [...journal.corruptedPages.values()].slice(-CORRUPTED_SHOWN),
     },
     notice,
+    inspected,
     other,
   };
 }

@@ -10,6 +10,7 @@ import type { Scene } from './scene.ts';
 import { areaOf } from './screen.ts';
 import { bootLog } from './views/boot-log.ts';
 import { viewNamed } from './views/index.ts';
+import { kernelFile } from './views/kernel-file.ts';
 import { small } from './views/small.ts';
 
 /** A blank row and a hint of up to two. */
@@ -30,6 +31,9 @@ function body(scene: Scene): Row[] {
   const { screen, selection } = scene;
   const { width, body: height } = screen;
   if (selection.log?.started === true) return fitRows(bootLog(scene, areaOf(screen, width, height)), height);
+  if (selection.file?.started === true) {
+    return fitRows(kernelFile(scene, areaOf(screen, width, height)), height);
+  }
   if (selection.help) return fitRows([blank, ...help(scene, width, height - 1)], height);
 
   const view = viewNamed(selection.view);

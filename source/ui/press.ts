@@ -1,20 +1,26 @@
 /** From a key to what it does, whatever is open: the kernel log, a prompt, the help page, or a view. */
 import type { Command } from '../commands/command.ts';
+import { kernelPaths } from './kernel-paths.ts';
 import { type Effect, pressed } from './keys.ts';
 import { complete, type Edit } from './line.ts';
 import type { Scene } from './scene.ts';
-import type { Action, Prompt } from './selection.ts';
+import type { Action, OpenFile, Prompt } from './selection.ts';
 import { isTheme, themeNames } from './theme/palettes.ts';
 import { views } from './views/index.ts';
 
 const act = (action: Action): readonly Effect[] => [{ action }];
 
 export function press(scene: Scene, key: string): readonly Effect[] {
-  const { selection } = scene;
+  const { selection, snapshot } = scene;
   if (key === 'ctrl-c' || key === 'ctrl-z' || key === 'ctrl-l') return pressed(scene, key);
   if (selection.log?.started === true) return act({ do: 'log', log: null });
   if (selection.prompt !== null) return inPrompt(scene, selection.prompt, key);
   const silence: readonly Effect[] = selection.message === null ? [] : act({ do: 'say', text: null });
+  if (selection.file?.started === true) {
+    const opened = inFile(selection.file, key, snapshot.inspected?.lines.length ?? 0);
+    if (opened !== null) return act(opened);
+    return [...act({ do: 'file', file: null }), ...pressed(scene, key)];
+  }
   if (selection.help) {
     if (key === 'escape' || key === '?') return act({ do: 'help', open: false });
     const by = { up: -1, k: -1, down: 1, j: 1, pageup: -10, pagedown: 10 }[key];
@@ -22,6 +28,22 @@ export function press(scene: Scene, key: string): readonly Effect[] {
     return [...silence, ...act({ do: 'help', open: false }), ...pressed(scene, key)];
   }
   return [...silence, ...pressed(scene, key)];
+}
+
+/** Scrolling in a file, or closing it; null for a key that is not about it. */
+function inFile(file: OpenFile, key: string, lines: number): Action | null {
+  const { from, across } = file;
+  const to = (line: number): Action => ({
+    do: 'file',
+    file: { ...file, from: Math.max(0, Math.min(line, lines - 1)) },
+  });
+  const by = { up: -1, k: -1, down: 1, j: 1, pageup: -10, pagedown: 10, space: 10 }[key];
+  if (by !== undefined) return to(from + by);
+  if (key === 'home' || key === 'g') return to(0);
+  if (key === 'end' || key === 'G') return to(lines - 1);
+  const aside = { left: -8, h: -8, right: 8, l: 8 }[key];
+  if (aside !== undefined) return { do: 'file', file: { ...file, across: Math.max(0, across + aside) } };
+  return key === 'escape' || key === 'enter' ? { do: 'file', file: null } : null;
 }
 
 /** Pasted text is text: only in a prompt does it go anywhere. */
@@ -60,6 +82,7 @@ function candidates({ tools, snapshot }: Scene, { kind, line }: Prompt): readonl
   const first = [...tools.commandHelp.map(({ usage }) => usage.split(' ')[0]), 'theme', 'quit', 'help'];
   if (words.length < 2) return first;
   if (words[0] === 'boot' || words[0] === 'compare') return tools.bootWords;
+  if (words[0] === 'inspect') return kernelPaths(snapshot);
   if (words[0] === 'open') return views.map(({ name }) => name);
   if (words[0] === 'theme') return themeNames;
   if (words.length === 2)

@@ -59,6 +59,16 @@ export type BootLog = {
   readonly lines: number;
 };
 
+/** A file of the kernel that was asked for, or lies open. */
+export type OpenFile = {
+  /** The notice before it was asked for. */
+  readonly notice: number;
+  readonly started: boolean;
+  /** First line and first column shown. */
+  readonly from: number;
+  readonly across: number;
+};
+
 export type Selection = Chosen & {
   readonly view: string;
   /** Views that esc goes back through. */
@@ -70,6 +80,7 @@ export type Selection = Chosen & {
   readonly help: boolean;
   readonly helpFrom: number;
   readonly log: BootLog | null;
+  readonly file: OpenFile | null;
   /** Said by the screen itself, until the next key. */
   readonly message: string | null;
   /** The last notice that was put away. */
@@ -102,6 +113,7 @@ export type Action =
   | { readonly do: 'log'; readonly log: BootLog | null }
   /** A demo came to a scene, and to what it looks at. */
   | { readonly do: 'scene'; readonly entered: number; readonly focus: Focus; readonly notice: number | null }
+  | { readonly do: 'file'; readonly file: OpenFile | null }
   | { readonly do: 'theme'; readonly theme: ThemeName | 'next' }
   | { readonly do: 'ascii' };
 
@@ -131,6 +143,7 @@ export const firstSelection: Selection = {
   help: false,
   helpFrom: 0,
   log: null,
+  file: null,
   message: null,
   hushed: null,
   entered: 0,
@@ -197,9 +210,11 @@ export function reduce(now: Selection, action: Action): Selection {
         ...now,
         ...firstChosen,
         ...{ view: focus.view, back: [], device: focus.device, address: focus.address, sought },
-        ...{ entered, filter: '', help: false, log: null, message: null, hushed: notice },
+        ...{ entered, filter: '', help: false, log: null, file: null, message: null, hushed: notice },
       };
     }
+    case 'file':
+      return { ...now, file: action.file };
     case 'theme': {
       const next = themeNames[(themeNames.indexOf(now.theme) + 1) % themeNames.length];
       return { ...now, theme: action.theme === 'next' ? next : action.theme };

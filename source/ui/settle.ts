@@ -15,6 +15,11 @@ export function settle(scene: Scene): readonly Action[] {
     const started = snapshot.notice?.ok === true && snapshot.dmesg.length > 0;
     actions.push({ do: 'log', log: started ? { ...log, started: true, lines: 1 } : null });
   }
+  const { file } = selection;
+  if (file !== null && !file.started && (snapshot.notice?.id ?? 0) > file.notice) {
+    const started = snapshot.notice?.ok === true && !!snapshot.inspected;
+    actions.push({ do: 'file', file: started ? { ...file, started: true } : null });
+  }
   const { demo } = snapshot;
   if (demo != null && demo.entered !== selection.entered) {
     const notice = snapshot.notice?.id ?? null;
@@ -39,6 +44,9 @@ export function consequences(command: Command, snapshot: Snapshot): readonly Act
   if (command.name === 'device') {
     // What a device did before it was flipped says nothing about where its requests go now.
     return [{ do: 'choose', change: { ...newest, address: null, level: null, since: snapshot.timeNs } }];
+  }
+  if (command.name === 'inspect' && command.path !== null) {
+    return [{ do: 'file', file: { notice: snapshot.notice?.id ?? 0, started: false, from: 0, across: 0 } }];
   }
   if (command.name === 'compare' && command.line !== null) return [{ do: 'go', view: 'compare' }];
   if (command.name !== 'dma') return [];

@@ -42,6 +42,23 @@ describe('faults', () => {
     expect(faultMessage(qwords(0xff00_1000n, high))).toBe(message);
   });
 
+  test.each([
+    [
+      '5.13',
+      'DMAR: [DMA Write] Request device [03:00.0] PASID ffffffff fault addr ff001000 [fault reason 12] non-zero reserved fields in PTE',
+    ],
+    [
+      '5.16',
+      'DMAR: [DMA Write NO_PASID] Request device [0x03:0x00.0] fault addr 0xff001000 [fault reason 0x0c] non-zero reserved fields in PTE',
+    ],
+    [
+      '5.17',
+      'DMAR: [DMA Write NO_PASID] Request device [03:00.0] fault addr 0xff001000 [fault reason 0x0c] non-zero reserved fields in PTE',
+    ],
+  ] as const)('Linux %s prints "%s"', (version, message) => {
+    expect(faultMessage(qwords(0xff00_1000n, 0x8000_000c_0000_0300n), version)).toBe(message);
+  });
+
   test('an address above 4 GiB prints in full, without its offset in the page', () => {
     expect(faultMessage(qwords(0x12_3456_7abcn, 0x8000_0005_0000_0300n))).toContain(
       'fault addr 0x1234567000 ',

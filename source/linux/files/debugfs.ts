@@ -1,0 +1,335 @@
+/** `/sys/kernel/debug/iommu/intel`: `drivers/iommu/intel/debugfs.c`, with its tabs and blanks. */
+import { join } from '../../vtd/bits.ts';
+import type { Iommu } from '../../vtd/iommu.ts';
+import type { PhysicalMemory } from '../../vtd/memory.ts';
+import { Global, Offset } from '../../vtd/registers.ts';
+import { bdf } from '../../vtd/source-id.ts';
+import { type DeviceRecord, type DeviceTable, pciAddress } from '../device-table.ts';
+import { isSince, type KernelVersion } from '../version.ts';
+import type { FileTree } from './file-tree.ts';
+
+const DEBUG = '/sys/kernel/debug/iommu/intel';
+/** The unit's name. */
+const NAME = 'dmar0';
+const SLOTS = 256;
+
+export type DebugParts = {
+  readonly unit: Iommu;
+  readonly memory: PhysicalMemory;
+  readonly unitBase: number;
+  readonly devices: DeviceTable;
+  readonly version: KernelVersion;
+  /** The unit translates. */
+  readonly isUsed: boolean;
+  /** Physical address and bytes of the interrupt-remapping table; null without one. */
+  readonly interruptTable: { readonly address: number; readonly bytes: number } | null;
+};
+
+export function addDebug(tree: FileTree, parts: DebugParts): void {
+  const { devices, version, isUsed } = parts;
+  tree.add(`${DEBUG}/iommu_regset`, () => registerSet(parts));
+  tree.add(`${DEBUG}/dmar_translation_struct`, () => translationStructures(parts));
+  tree.add(`${DEBUG}/invalidation_queue`, () => invalidationQueue(parts));
+  tree.add(`${DEBUG}/ir_translation_struct`, () => interruptStructures(parts));
+  if (isSince(version, '5.14')) tree.add(`${DEBUG}/dmar_perf_latency`, () => latencies(parts));
+  // Since 6.7 each device has a file of its own.
+  if (!isSince(version, '6.7')) {
+    tree.add(`${DEBUG}/domain_translation_struct`, () =>
+      devices
+        .all()
+        .map((record) => domainOf(parts, record, '\n'))
+        .join(''),
+    );
+  } else if (isUsed) {
+    for (const record of devices.all()) {
+      const path = `${DEBUG}/${pciAddress(record.fn.sourceId)}/domain_translation_struct`;
+      tree.add(path, () => domainOf(parts, record, ''));
+    }
+  }
+}
+
+const MTRR = ['FIX64K_00000', 'FIX16K_80000', 'FIX16K_A0000', 'FIX4K_C0000', 'FIX4K_C8000', 'FIX4K_D0000'];
+const MORE_MTRR = ['FIX4K_D8000', 'FIX4K_E0000', 'FIX4K_E8000', 'FIX4K_F0000', 'FIX4K_F8000'];
+
+/** Names and offsets in the order of the kernel: registers of 32 bits, then those of 64. */
+const registers32: readonly (readonly [name: string, offset: number])[] = [
+  ['VER', Offset.VER],
+  ['GCMD', Offset.GCMD],
+  ['GSTS', Offset.GSTS],
+  ['FSTS', Offset.FSTS],
+  ['FECTL', Offset.FECTL],
+  ['FEDATA', Offset.FEDATA],
+  ['FEADDR', Offset.FEADDR],
+  ['FEUADDR', Offset.FEUADDR],
+  ['PMEN', Offset.PMEN],
+  ['PLMBASE', Offset.PLMBASE],
+  ['PLMLIMIT', Offset.PLMLIMIT],
+  ['ICS', Offset.ICS],
+  ['PRS', Offset.PRS],
+  ['PECTL', Offset.PECTL],
+  ['PEDATA', Offset.PEDATA],
+  ['PEADDR', Offset.PEADDR],
+  ['PEUADDR', Offset.PEUADDR],
+];
+
+const registers64: readonly (readonly [name: string, offset: number])[] = [
+  ['CAP', Offset.CAP],
+  ['ECAP', Offset.ECAP],
+  ['RTADDR', Offset.RTADDR],
+  ['CCMD', Offset.CCMD],
+  ['AFLOG', 0x58],
+  ['PHMBASE', Offset.PHMBASE],
+  ['PHMLIMIT', Offset.PHMLIMIT],
+  ['IQH', Offset.IQH],
+  ['IQT', Offset.IQT],
+  ['IQA', Offset.IQA],
+  ['IRTA', Offset.IRTA],
+  ['PQH', Offset.PQH],
+  ['PQT', Offset.PQT],
+  ['PQA', Offset.PQA],
+  ['MTRRCAP', 0x100],
+  ['MTRRDEF', 0x108],
+  ...[...MTRR, ...MORE_MTRR].map((name, i) => [`MTRR_${name}`, 0x120 + 8 * i] as const),
+  ...Array.from({ length: 20 }, (_, i) => {
+    const name = i % 2 === 0 ? 'PHYSBASE' : 'PHYSMASK';
+    return [`MTRR_${name}${i >> 1}`, 0x180 + 8 * i] as const;
+  }),
+];
+
+/** The virtual command interface, which Linux gave up with 6.4. */
+const virtualCommands: typeof registers64 = [
+  ['VCCAP', 0xe30],
+  ['VCMD', 0xe00],
+  ['VCRSP', 0xe10],
+];
+
+function registerSet({ unit, unitBase, version }: DebugParts): string {
+  const line = (name: string, offset: number, value: string) =>
+    `${name.padEnd(16)}\t0x${offset.toString(16).padStart(2, '0')}\t\t0x${value.padStart(16, '0')}\n`;
+  const wide = isSince(version, '6.4') ? registers64 : [...registers64, ...virtualCommands];
+  return [
+    `IOMMU: ${NAME} Register Base Address: ${unitBase.toString(16)}\n`,
+    'Name\t\t\tOffset\t\tContents\n',
+    ...registers32.map(([name, offset]) => line(name, offset, hex8(unit.read32(offset)))),
+    ...wide.map(([name, offset]) => line(name, offset, quad(unit.read64(offset)))),
+    '\n',
+  ].join('');
+}
+
+function translationStructures(parts: DebugParts): string {
+  const { unit, memory } = parts;
+  if (!translates(unit)) return `DMA Remapping is not enabled on ${NAME}\n`;
+  const { address, isScalable } = rootTable(unit);
+  let text = `IOMMU ${NAME}: Root Table Address: 0x${address.toString(16)}\n`;
+  text += 'B.D.F\tRoot_entry\t\t\t\tContext_entry\t\t\t\tPASID\tPASID_table_entry\n';
+  for (let bus = 0; bus < 256; bus++) {
+    for (let devfn = 0; devfn < 256; devfn++) {
+      const context = contextEntry(memory, address, isScalable, (bus << 8) | devfn);
+      if (context === null || (context[0] & 1) === 0) continue;
+      const [low, high] = halves(memory, address + 16 * bus);
+      const [contextLow, contextHigh] = halves(memory, context.at);
+      const start = `${bdf((bus << 8) | devfn)}\t${pair(high, low)}\t${pair(contextHigh, contextLow)}\t`;
+      if (!isScalable) text += `${start}${pasidPart(-1, ['0', '0', '0'])}`;
+      else for (const entry of pasidEntries(memory, context)) text += `${start}${entry}`;
+    }
+  }
+  return `${text}\n`;
+}
+
+const pasidPart = (pasid: number, [low, middle, high]: readonly string[]): string =>
+  `${`${pasid}`.padEnd(6)}\t0x${high.padStart(16, '0')}:0x${middle.padStart(16, '0')}:0x${low.padStart(16, '0')}\n`;
+
+const pair = (high: string, low: string): string => `0x${high}:0x${low}`;
+
+/** Present PASID table entries below a scalable context entry: directory entries of 8 bytes, tables of 64 entries. */
+function pasidEntries(memory: PhysicalMemory, [lo, hi]: Context): string[] {
+  const lines: string[] = [];
+  const entries = 1 << (((lo >>> 9) & 7) + 7);
+  const directory = join(hi, lo & ~0xfff);
+  for (let index = 0; index < entries; index++) {
+    const [low, high] = memory.read64(directory + 8 * index);
+    if ((low & 1) === 0) continue;
+    const table = join(high, low & ~0xfff);
+    for (let slot = 0; slot < 64; slot++) {
+      const at = table + 64 * slot;
+      if ((memory.read32(at) & 1) === 0) continue;
+      lines.push(
+        pasidPart(
+          index * 64 + slot,
+          [0, 8, 16].map((offset) => quad(memory.read64(at + offset))),
+        ),
+      );
+    }
+  }
+  return lines;
+}
+
+type Context = readonly [lo: number, hi: number] & { readonly at: number };
+
+/** The context entry of a device and where it lies, or null where the root entry is not present. */
+function contextEntry(
+  memory: PhysicalMemory,
+  root: number,
+  isScalable: boolean,
+  source: number,
+): Context | null {
+  const devfn = source & 0xff;
+  const isUpper = isScalable && devfn >= 128;
+  const [lo, hi] = memory.read64(root + 16 * (source >>> 8) + (isUpper ? 8 : 0));
+  if ((lo & 1) === 0) return null;
+  const at = join(hi, lo & ~0xfff) + (isScalable ? 32 * (devfn & 127) : 16 * devfn);
+  return Object.assign(memory.read64(at), { at });
+}
+
+const halves = (memory: PhysicalMemory, at: number): readonly [low: string, high: string] => [
+  quad(memory.read64(at)),
+  quad(memory.read64(at + 8)),
+];
+
+const translates = (unit: Iommu): boolean => (unit.read32(Offset.GSTS) & Global.TE) !== 0;
+
+function rootTable(unit: Iommu): { address: number; isScalable: boolean } {
+  const [lo, hi] = unit.read64(Offset.RTADDR);
+  return { address: join(hi, lo & ~0xfff), isScalable: ((lo >>> 10) & 3) === 1 };
+}
+
+/** The page table that a device's entry leads to, leaf by leaf; nothing for one that is passed through or blocked. */
+function domainOf(parts: DebugParts, { fn }: DeviceRecord, after: string): string {
+  const { unit, memory, version } = parts;
+  if (!translates(unit)) return isSince(version, '6.7') ? `DMA Remapping is not enabled on ${NAME}\n` : '';
+  const { address, isScalable } = rootTable(unit);
+  const context = contextEntry(memory, address, isScalable, fn.sourceId);
+  if (context === null || (context[0] & 1) === 0) return '';
+  const top = isScalable ? pasidTop(memory, context) : legacyTop(memory, context);
+  if (top === null) return '';
+  const pasid = isScalable && isSince(version, '6.7') ? 'with pasid 0 ' : '';
+  const newHeader = [
+    'IOVA_PFN'.padEnd(17),
+    ...['PML5E', 'PML4E', 'PDPE', 'PDE'].map((name) => name.padEnd(18)),
+    'PTE',
+  ];
+  const header = isSince(version, '6.7')
+    ? newHeader.join('\t')
+    : 'IOVA_PFN\t\tPML5E\t\t\tPML4E\t\t\tPDPE\t\t\tPDE\t\t\tPTE';
+  const lines: string[] = [];
+  walk(memory, top.address, top.levels, 0, [], lines);
+  const start = `Device ${pciAddress(fn.sourceId)} ${pasid}@0x${top.address.toString(16)}\n`;
+  return `${start}${header}\n${lines.join('')}${after}`;
+}
+
+type Top = { readonly address: number; readonly levels: number };
+
+/** TT = 00 and 01 lead to a table, 10 to none. */
+function legacyTop(memory: PhysicalMemory, context: Context): Top | null {
+  const [lo, hi] = context;
+  if (((lo >>> 2) & 3) > 1) return null;
+  return { address: join(hi, lo & ~0xfff), levels: (memory.read32(context.at + 8) & 7) + 2 };
+}
+
+/** The table of PASID 0: of the first stage, the second, or for a nested one the second. */
+function pasidTop(memory: PhysicalMemory, [lo, hi]: Context): Top | null {
+  const [low, high] = memory.read64(join(hi, lo & ~0xfff));
+  if ((low & 1) === 0) return null;
+  const at = join(high, low & ~0xfff);
+  const entry = memory.read32(at);
+  const type = (entry >>> 6) & 7;
+  if ((entry & 1) === 0 || type === 0 || type > 3) return null;
+  const [tableLow, tableHigh] = memory.read64(at + (type === 1 ? 16 : 0));
+  return { address: join(tableHigh, tableLow & ~0xfff), levels: ((entry >>> 2) & 7) + 2 };
+}
+
+/** One line for each leaf, with the entries on the way: pgtable_walk_level. */
+function walk(
+  memory: PhysicalMemory,
+  table: number,
+  level: number,
+  start: number,
+  path: readonly string[],
+  lines: string[],
+): void {
+  for (let index = 0; index < 512; index++) {
+    const [lo, hi] = memory.read64(table + 8 * index);
+    if ((lo & 3) === 0) continue;
+    const address = start + index * 512 ** (level - 1);
+    const entries = [...path, quad([lo, hi])];
+    if (level > 1 && (lo & 0x80) === 0) {
+      walk(memory, join(hi & 0xf_ffff, lo & ~0xfff), level - 1, address, entries, lines);
+      continue;
+    }
+    // Columns from the fifth level to the first; those that the walk did not reach are zero.
+    const below = Array.from({ length: level - 1 }, () => '0'.repeat(16));
+    const above = Array.from({ length: 5 - entries.length - below.length }, () => '0'.repeat(16));
+    const columns = [...above, ...entries, ...below].map((entry) => `0x${entry}`);
+    lines.push(`0x${address.toString(16).padStart(13, '0')} |\t${columns.join('\t')}\n`);
+  }
+}
+
+function invalidationQueue({ unit, memory }: DebugParts): string {
+  const [lo, hi] = unit.read64(Offset.IQA);
+  const base = join(hi, lo & ~0xfff);
+  if (base === 0) return '';
+  const isWide = unit.capabilities.scalableMode;
+  const bytes = isWide ? 32 : 16;
+  const words = isWide ? [0, 8, 16, 24] : [0, 8];
+  const at = (offset: number) => unit.read32(offset) / bytes;
+  let text = `Invalidation queue on IOMMU: ${NAME}\n`;
+  text += ` Base: 0x${base.toString(16)}\tHead: ${at(Offset.IQH)}\tTail: ${at(Offset.IQT)}\n`;
+  text += `Index\t\t${words.map((_, i) => `qw${i}\t\t\t`).join('')}status\n`;
+  for (let slot = 0; slot < SLOTS; slot++) {
+    const entry = words.map((offset) => quad(memory.read64(base + bytes * slot + offset)));
+    // Linux waits for what it submits and then frees the slots: QI_FREE is 0.
+    text += `${`${slot}`.padStart(5)}\t${[...entry, '0'.repeat(16)].join('\t')}\n`;
+  }
+  return `${text}\n`;
+}
+
+function interruptStructures(parts: DebugParts): string {
+  const { unit } = parts;
+  const { interruptRemapping, postedInterrupts } = unit.capabilities;
+  let text = '';
+  if (interruptRemapping) {
+    text += `Remapped Interrupt supported on IOMMU: ${NAME}\n`;
+    const isOn = (unit.read32(Offset.GSTS) & Global.IRE) !== 0;
+    text += isOn ? interruptTable(parts, false) : 'Interrupt Remapping is not enabled\n';
+    text += '\n';
+  }
+  text += '****\n\n';
+  if (postedInterrupts) {
+    text += `Posted Interrupt supported on IOMMU: ${NAME}\n${interruptTable(parts, true)}\n`;
+  }
+  return text;
+}
+
+function interruptTable({ memory, interruptTable: table }: DebugParts, posted: boolean): string {
+  if (table === null) return 'Interrupt Remapping is not enabled\n';
+  let text = ` IR table address:${table.address.toString(16)}\n`;
+  text += posted
+    ? ' Entry SrcID   PDA_high PDA_low  Vct IRTE_high\t\tIRTE_low\n'
+    : ' Entry SrcID   DstID    Vct IRTE_high\t\tIRTE_low\n';
+  for (let index = 0; index < table.bytes / 16; index++) {
+    const at = table.address + 16 * index;
+    const [lo, destination] = memory.read64(at);
+    if ((lo & 1) === 0 || ((lo >>> 15) & 1) !== (posted ? 1 : 0)) continue;
+    const [source, descriptorHigh] = memory.read64(at + 8);
+    const target = posted
+      ? `${hex8(descriptorHigh)} ${hex8(((destination >>> 6) << 6) | 0)}`
+      : hex8(destination);
+    const vector = ((lo >>> 16) & 0xff).toString(16).padStart(2, '0');
+    const raw = `${quad(memory.read64(at + 8))}\t${quad([lo, destination])}`;
+    text += ` ${`${index}`.padEnd(5)} ${bdf(source & 0xffff)} ${target} ${vector}  ${raw}\n`;
+  }
+  return text;
+}
+
+const BUCKETS = ['<0.1us', '0.1us-1us', '1us-10us', '10us-100us', '100us-1ms', '1ms-10ms', '>=10ms'];
+
+/** Nobody has written to the file, so that no latency is measured: the heading alone. */
+function latencies({ unitBase }: DebugParts): string {
+  const columns = [...BUCKETS, 'min(us)', 'max(us)', 'average(us)'];
+  const heading = columns.map((name, i) => name.padStart(i === 0 ? 24 : 12)).join('');
+  return `IOMMU: ${NAME} Register Base Address: ${unitBase.toString(16)}\n${heading}\n`;
+}
+
+const hex8 = (value: number): string => (value >>> 0).toString(16).padStart(8, '0');
+
+const quad = ([lo, hi]: readonly [lo: number, hi: number]): string => `${hex8(hi)}${hex8(lo)}`;

@@ -1,0 +1,22 @@
+/** All files that can be inspected: sysfs, debugfs, the log. */
+import { addDebug, type DebugParts } from './debugfs.ts';
+import { FileTree } from './file-tree.ts';
+import { addGroups } from './groups.ts';
+import { addUnit } from './unit.ts';
+
+export type FileParts = DebugParts & {
+  /** `iommu=off`: the driver of the unit does not start, and its debugfs files are not made. */
+  readonly isStarted: boolean;
+  readonly log: readonly string[];
+  readonly line: string;
+};
+
+export function kernelFiles(parts: FileParts): FileTree {
+  const tree = new FileTree();
+  addGroups(tree, parts.devices);
+  addUnit(tree, parts.unit.capabilities, parts.unitBase, parts.devices, parts.isUsed);
+  if (parts.isStarted) addDebug(tree, parts);
+  tree.add('/proc/cmdline', () => `${`ro ${parts.line}`.trimEnd()}\n`);
+  tree.add('/var/log/dmesg', () => parts.log.map((line) => `${line}\n`).join(''));
+  return tree;
+}
