@@ -3,6 +3,8 @@
 // The machine may be busy with other things, so the contenders take turns and each figure is a median; compare
 // the figures of one run with each other, not with those of another.
 
+import { newTenants } from '../source/experiments/tenants.ts';
+import { valuesWith } from '../source/parameters/registry.ts';
 import { Simulation } from '../source/simulation/simulation.ts';
 import { presets } from '../source/vtd/capabilities.ts';
 import { contextEntry, TranslationType } from '../source/vtd/context-entry.ts';
@@ -19,6 +21,8 @@ const PASS_THROUGH = 0x0301;
 const MAPPED_PAGES = 65_536;
 const SIMULATED_NS = 50e6;
 
+const tenantValues = valuesWith({ 'cap.ND': 6 });
+
 const { translator } = newUnit();
 let page = 0;
 
@@ -29,6 +33,18 @@ function requests(sourceId: number, pages: number, access: number): number {
     page = (page + 7919) % pages;
     translator.translate(sourceId, 0, page << 12, access);
   }
+  return ((performance.now() - started) * 1e6) / REQUESTS;
+}
+
+const tenants = new Map(
+  [16, 256, 1024, 4096].map((functions) => [functions, newTenants(tenantValues, functions)]),
+);
+
+/** Nanoseconds a request of one of so many functions of guests, at random. */
+function tenantRequests(functions: number): number {
+  const { request } = tenants.get(functions)!;
+  const started = performance.now();
+  for (let i = 0; i < REQUESTS; i++) request();
   return ((performance.now() - started) * 1e6) / REQUESTS;
 }
 
@@ -46,6 +62,10 @@ const contenders: Readonly<Record<string, () => number>> = {
   'translate, IOTLB miss, 65,536 pages': () => requests(TRANSLATED, MAPPED_PAGES, READ),
   'translate, pass-through': () => requests(PASS_THROUGH, MAPPED_PAGES, READ),
   'translate, fault': () => requests(TRANSLATED, 64, WRITE),
+  'translate, 16 functions of guests': () => tenantRequests(16),
+  'translate, 256 functions of guests': () => tenantRequests(256),
+  'translate, 1,024 functions of guests': () => tenantRequests(1024),
+  'translate, 4,096 functions of guests': () => tenantRequests(4096),
   'machine, intel_iommu=off': () => machine('intel_iommu=off'),
   'machine, intel_iommu=on iommu=pt': () => machine('intel_iommu=on iommu=pt'),
   'machine, intel_iommu=on': () => machine('intel_iommu=on'),

@@ -1,5 +1,6 @@
 /** A host for experiments: a kernel, one device behind a remapping unit, and simulated time. */
 import { Kernel } from '../linux/kernel.ts';
+import type { PciFunction } from '../linux/pci.ts';
 import { defaultBuild, type KernelBuild } from '../linux/policy.ts';
 import { UNIT_BASE } from '../machine/memory-map.ts';
 import { cachesOf } from '../parameters/chip.ts';
@@ -29,11 +30,27 @@ export type HostOptions = {
   readonly build?: KernelBuild;
   readonly cpus?: number;
   readonly values: Values;
+  /** In place of one network card behind a port. */
+  readonly functions?: readonly FunctionModel[];
+};
+
+/** What a PCI function of an experiment is; the rest is as usual. */
+export type FunctionModel = Pick<PciFunction, 'sourceId' | 'bridge' | 'driver'>;
+
+const port = { sourceId: sourceId(0, 0x1c, 0), bridge: null, driver: 'pcieport' };
+const card = { sourceId: sourceId(3, 0, 0), bridge: port.sourceId, driver: 'ixgbe' };
+const usual = {
+  multifunction: false,
+  acs: true,
+  untrusted: false,
+  ats: false,
+  dmaMask: 2 ** 48 - 1,
+  reserved: [],
 };
 
 export class Host {
   /** The device, 03:00.0. */
-  readonly device = sourceId(3, 0, 0);
+  readonly device = card.sourceId;
   readonly memory = new PhysicalMemory(MEMORY_BYTES);
   readonly unit: Iommu;
   readonly kernel: Kernel;
@@ -58,27 +75,17 @@ export class Host {
     after: (delay: number, run: () => void) => this.queue.schedule(this.time + delay, run),
   };
 
-  constructor({ boot, build = defaultBuild, cpus = 1, values }: HostOptions) {
+  constructor({ boot, build = defaultBuild, cpus = 1, values, functions = [port, card] }: HostOptions) {
     this.values = values;
     this.unit = new Iommu(this.memory, unitOf(experimentUnit, values), () => {}, {
       caches: cachesOf(values),
       uncertain: uncertainOf(values),
     });
-    const port = { sourceId: sourceId(0, 0x1c, 0), bridge: null, driver: 'pcieport' };
-    const device = { sourceId: this.device, bridge: port.sourceId, driver: 'ixgbe' };
-    const common = {
-      multifunction: false,
-      acs: true,
-      untrusted: false,
-      ats: false,
-      dmaMask: 2 ** 48 - 1,
-      reserved: [],
-    };
     this.kernel = new Kernel(
       {
         memory: this.memory,
         unit: this.unit,
-        functions: [port, device].map((fn) => ({ ...common, ...fn })),
+        functions: functions.map((fn) => ({ ...usual, ...fn })),
         windows: [],
         unitBase: UNIT_BASE,
         tableZone: TABLE_ZONE,

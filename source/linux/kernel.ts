@@ -33,7 +33,15 @@ import {
 } from './policy.ts';
 import { FAULT_VECTOR, UnitDriver } from './unit-driver.ts';
 import { isSince, type KernelVersion } from './version.ts';
-import { attachNested, attachUnmanaged, claim, mapForOwner, release, unmapForOwner } from './vfio.ts';
+import {
+  attachNested,
+  attachShared,
+  attachUnmanaged,
+  claim,
+  mapForOwner,
+  release,
+  unmapForOwner,
+} from './vfio.ts';
 
 /** The machine a kernel boots on. */
 export type Hardware = {
@@ -222,6 +230,11 @@ export class Kernel {
   attachUnmanaged(sourceId: number, largestLeaf: number, nests = false): PagingDomain {
     const { devices, domains, driver } = this;
     return attachUnmanaged(devices.of(sourceId), largestLeaf, nests, devices, domains, driver);
+  }
+
+  /** Give a claimed device an address space that its owner has already. See vfio.ts. */
+  attachShared(sourceId: number, domain: PagingDomain): void {
+    attachShared(this.devices.of(sourceId), domain, this.devices);
   }
 
   /** Whether a guest's first-stage tables can be used by the unit itself. */

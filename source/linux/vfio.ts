@@ -87,6 +87,15 @@ export function attachUnmanaged(
 }
 
 /**
+ * Attach a claimed group to the address space that its owner has already: the groups of a container share one domain
+ * where the unit is the same, `vfio_iommu_type1_attach_group`.
+ */
+export function attachShared(record: DeviceRecord, domain: PagingDomain, devices: DeviceTable): void {
+  if (!record.claimed) throw new KernelRefusal('EINVAL', `${bdf(record.fn.sourceId)} is not claimed`);
+  for (const member of devices.groupOf(record)) devices.attach(member, domain);
+}
+
+/**
  * Put a guest's first-stage tables on the address space of a claimed group: IOMMU_HWPT_ALLOC of iommufd,
  * `drivers/iommu/intel/nested.c`.
  *
