@@ -124,7 +124,7 @@ export class TimedUnit {
     if (fillsAtIssue && takesPlace) {
       place = iotlb.find(did, hi, lo, 0);
       level = iotlb.levelOf(place);
-      iotlb.store.tagC[place] |= PENDING;
+      iotlb.store.retag(place, iotlb.store.tagC[place] | PENDING);
     }
     const walk: Walk = {
       sourceId,
@@ -151,7 +151,7 @@ export class TimedUnit {
     const isPending = walk.place >= 0 && this.owners[walk.place] === walk;
     if (isPending) {
       this.owners[walk.place] = null;
-      iotlb.store.tagC[walk.place] &= ~PENDING;
+      iotlb.store.retag(walk.place, iotlb.store.tagC[walk.place] & ~PENDING);
     }
     const isStale = !this.stillHolds(walk);
     if (isPending && isStale && iotlb.store.occupied(walk.place)) iotlb.store.drop(walk.place);

@@ -16,7 +16,7 @@ export class InterruptEntryCache {
 
   /** The place of an index, or -1. */
   find(index: number): number {
-    return this.store.find(0, index, 0, 0);
+    return this.store.find(index, 0, 0);
   }
 
   fill(index: number, entry: Int32Array): void {

@@ -58,15 +58,15 @@ export class Iotlb {
     const pageLo = (lo >>> 12) | (hi << 20);
     const tagB = (did << 13) | (hi >>> 12);
     if (this.live[1] !== 0) {
-      const at = this.store.find(pageLo, pageLo, tagB | (1 << 29), space);
+      const at = this.store.find(pageLo, tagB | (1 << 29), space);
       if (at >= 0) return at;
     }
     if (this.live[2] !== 0) {
-      const at = this.store.find(pageLo >>> 9, pageLo & ~0x1ff, tagB | (2 << 29), space);
+      const at = this.store.find(pageLo & ~0x1ff, tagB | (2 << 29), space);
       if (at >= 0) return at;
     }
     if (this.live[3] !== 0) {
-      return this.store.find(pageLo >>> 18, pageLo & ~0x3ffff, tagB | (3 << 29), space);
+      return this.store.find(pageLo & ~0x3ffff, tagB | (3 << 29), space);
     }
     return -1;
   }

@@ -34,7 +34,7 @@ export class PagingCache {
   find(level: number, did: number, hi: number, lo: number, touch: boolean, space: number): number {
     const store = this.stores[level];
     if (store === null) return -1;
-    const at = store.find(0, upperLow(level, hi, lo), (did << 13) | upperHigh(level, hi), space);
+    const at = store.find(upperLow(level, hi, lo), (did << 13) | upperHigh(level, hi), space);
     if (at >= 0 && touch) store.touch(at);
     return at;
   }

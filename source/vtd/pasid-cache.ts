@@ -26,7 +26,7 @@ export class PasidCache {
 
   /** The place of an entry, or -1. */
   find(sourceId: number, pasid: number): number {
-    return this.store.find(sourceId ^ pasid, sourceId, pasid, 0);
+    return this.store.find(sourceId, pasid, 0);
   }
 
   fill(sourceId: number, pasid: number, entry: Int32Array): void {

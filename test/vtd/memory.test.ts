@@ -100,6 +100,9 @@ describe('a cache', () => {
     readonly tag: number;
   };
 
+  /** A tag belongs to one set. */
+  const tagOf = (set: number, tag: number): [number, number, number] => [tag >> 2, 1 + set, tag & 3];
+
   test('throws out the least recently used entry of a full set, exactly', () => {
     const operations = fc.array(
       fc.record<Operation>({
@@ -120,11 +123,11 @@ describe('a cache', () => {
         for (const { kind, set, tag } of list) {
           const entries = model[set % sets];
           const known = entries.includes(tag);
-          const at = store.find(set, tag >> 2, 1, tag & 3);
+          const at = store.find(...tagOf(set % sets, tag));
           expect(at >= 0).toBe(known);
           if (kind === 'place' || (kind === 'find' && known)) {
-            if (kind === 'place') expect(store.find(set, tag >> 2, 1, tag & 3)).toBe(at);
-            if (kind === 'place') store.place(set, tag >> 2, 1, tag & 3);
+            if (kind === 'place') expect(store.find(...tagOf(set % sets, tag))).toBe(at);
+            if (kind === 'place') store.place(set, ...tagOf(set % sets, tag));
             else store.touch(at);
             if (known) entries.splice(entries.indexOf(tag), 1);
             else if (entries.length === ways) {
@@ -144,11 +147,20 @@ describe('a cache', () => {
         }
         for (let set = 0; set < sets; set++) {
           for (let tag = 0; tag <= 6; tag++) {
-            expect(store.find(set, tag >> 2, 1, tag & 3) >= 0).toBe(model[set].includes(tag));
+            expect(store.find(...tagOf(set % sets, tag)) >= 0).toBe(model[set].includes(tag));
           }
         }
       }),
     );
+  });
+
+  test('finds an entry by the tag that it was given last', () => {
+    const store = new TagStore(1, 2);
+    const at = store.place(0, 7, 8, 9);
+    store.retag(at, 10);
+
+    expect(store.find(7, 8, 9)).toBe(-1);
+    expect(store.find(7, 8, 10)).toBe(at);
   });
 
   test.each([0, 3, 6, -1])('of %i sets cannot be built', (sets) => {
