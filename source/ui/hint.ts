@@ -16,6 +16,10 @@ export function hint(device: DeviceState, canChange: boolean): string {
     case 'blocked':
       return `${name} has no domain: every request is refused.${key('t attaches one.')}`;
     case 'guest':
+      if (device.virtualIommu === 'nested')
+        return `${name} reaches what ${device.owner} maps for it: the guest's tables, nested in the host's.${key('o takes it back.')}`;
+      if (device.virtualIommu === 'shadow')
+        return `${name} reaches what ${device.owner} maps for it; the host keeps a shadow of those tables.${key('o takes it back.')}`;
       return `${name} belongs to ${device.owner}: translated with and without iommu=pt.${key('o takes it back.')}`;
     case 'translated':
       if (device.untrusted && isRefused(device)) {

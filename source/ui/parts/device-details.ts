@@ -32,6 +32,7 @@ export function deviceDetails({ snapshot, device }: Scene, { width }: Area): Row
       ),
     );
     line('default domain', device.defaultDomain);
+    if (device.translationType !== null) line('its entry says', device.translationType);
     line('largest page', device.pageBytes === null ? absent : bytes(device.pageBytes));
     if (device.untrusted) line('port', 'external: never put in passthrough');
     rows.push(blank);
