@@ -56,8 +56,7 @@ export class Translator extends InterruptRemapper {
    * @returns one of Outcome; `outHi` and `outLo`, or `fault`, hold the rest
    */
   translate(sourceId: number, hi: number, lo: number, access: number): number {
-    if (this.monitor !== null)
-      return this.monitored(sourceId, () => this.translate(sourceId, hi, lo, access));
+    if (this.monitor !== null) return this.translateMonitored(sourceId, hi, lo, access);
     const mine = this.requesters[sourceId];
     this.reads = 0;
     this.fault = 0;
@@ -145,10 +144,7 @@ export class Translator extends InterruptRemapper {
     pasid: number,
     privileged: boolean,
   ): number {
-    if (this.monitor !== null)
-      return this.monitored(sourceId, () =>
-        this.translateWithPasid(sourceId, hi, lo, access, pasid, privileged),
-      );
+    if (this.monitor !== null) return this.translateMonitored(sourceId, hi, lo, access, pasid, privileged);
     this.pasid = pasid;
     this.privileged = privileged;
     const outcome = this.decideWithPasid(this.requesters[sourceId], sourceId, hi, lo, access);
@@ -170,6 +166,22 @@ export class Translator extends InterruptRemapper {
     this.did = -1;
     this.outHi = hi;
     this.outLo = lo;
+  }
+
+  /** Apart from translate, so that its parameters stay out of a closure, which would cost each request. */
+  private translateMonitored(
+    sourceId: number,
+    hi: number,
+    lo: number,
+    access: number,
+    pasid = -1,
+    privileged = false,
+  ): number {
+    return this.monitored(sourceId, () =>
+      pasid < 0
+        ? this.translate(sourceId, hi, lo, access)
+        : this.translateWithPasid(sourceId, hi, lo, access, pasid, privileged),
+    );
   }
 
   /** A request while counters of performance monitoring are enabled. */
