@@ -1,6 +1,7 @@
 /** The DMA API: memory made reachable for a device, and taken back. `drivers/iommu/dma-iommu.c`. */
 import { READ, WRITE } from '../vtd/paging-entry.ts';
 import { bdf } from '../vtd/source-id.ts';
+import { BounceBuffers, type Bounced } from './bounce-buffers.ts';
 import type { CpuMeter } from './cpu-cost.ts';
 import { type DeviceRecord, pciAddress } from './device-table.ts';
 import type { DefaultDomain, PagingDomain } from './domain.ts';
@@ -22,6 +23,7 @@ export type Mapping = {
   /** What the device is told: an iova, or the physical address. */
   readonly address: number;
   readonly bytes: number;
+  readonly bounced?: Bounced;
   readonly domain: DefaultDomain | null;
 };
 
@@ -33,19 +35,24 @@ export type DmaApiParts = {
   readonly meter: CpuMeter;
   readonly version: KernelVersion;
   say(text: string): void;
+  /** For untrusted devices; `inactive` without a pool, left out where no device is bounced. */
+  readonly bounce?: BounceBuffers | 'inactive';
 };
 
 export class DmaApi {
   private readonly driver: Invalidates;
   private readonly meter: CpuMeter;
   private readonly say: (text: string) => void;
+  private readonly bounce: DmaApiParts['bounce'];
+  private saidInactive = false;
   /** Since 6.4 a device that once finds no address below 4 GiB does not look there again. */
   private readonly givesUp32Bit: boolean;
 
-  constructor({ driver, meter, version, say }: DmaApiParts) {
+  constructor({ driver, meter, version, say, bounce }: DmaApiParts) {
     this.driver = driver;
     this.meter = meter;
     this.say = say;
+    this.bounce = bounce;
     this.givesUp32Bit = isSince(version, '6.4');
   }
 
@@ -60,6 +67,10 @@ export class DmaApi {
     const domain = ownDomain(record);
     if (domain === null || domain.type === 'identity') return { address: physical, bytes, domain };
     const offset = physical % PAGE;
+    const isWhole = offset === 0 && bytes % PAGE === 0;
+    if (record.fn.untrusted && !isWhole && this.bounce !== undefined) {
+      return this.mapBounced(record, domain, { physical, bytes }, direction, cpu);
+    }
     const pages = pagesAround(offset, bytes);
     const iova = this.allocate(record, domain, pages, cpu);
     mapRange(domain, iova, physical - offset, pages * PAGE, PERMISSIONS[direction], this.driver);
@@ -83,6 +94,10 @@ export class DmaApi {
     if (domain === null || domain.type === 'identity') {
       return segments.map(({ physical, bytes }) => ({ address: physical, bytes, domain }));
     }
+    // Each piece may need pages of its own (iommu_dma_map_sg_swiotlb).
+    if (record.fn.untrusted) {
+      return segments.map(({ physical, bytes }) => this.map(record, physical, bytes, direction, cpu));
+    }
     const offset = segments[0].physical % PAGE;
     let bytes = 0;
     segments.forEach((segment, i) => {
@@ -104,7 +119,8 @@ export class DmaApi {
   }
 
   /** Unmap: at once in strict mode, later in lazy mode. Returns which, or null if nothing was mapped. */
-  unmap({ address, bytes, domain }: Mapping, cpu: number): 'strict' | 'lazy' | null {
+  unmap(mapping: Mapping, cpu: number): 'strict' | 'lazy' | null {
+    const { address, bytes, domain, bounced } = mapping;
     if (domain === null || domain.type === 'identity') return null;
     const offset = address % PAGE;
     const pages = pagesAround(offset, bytes);
@@ -114,12 +130,41 @@ export class DmaApi {
       const tables = domain.table.unmap(iova, pages * PAGE);
       this.meter.charge('defer');
       domain.flushQueue.add(iova, pages, tables, cpu);
+      // Even where the device could still write: its group was made lazy by hand.
+      if (bounced !== undefined && this.bounce instanceof BounceBuffers) this.bounce.giveBack(bounced);
       return 'lazy';
     }
     unmapRange(domain, iova, pages * PAGE, this.driver);
     this.meter.charge('invalidate');
     domain.iova?.free(iova, pages, cpu);
+    if (bounced !== undefined && this.bounce instanceof BounceBuffers) this.bounce.giveBack(bounced);
     return 'strict';
+  }
+
+  /** Map pages that stand in for a buffer, one by one. */
+  private mapBounced(
+    record: DeviceRecord,
+    domain: PagingDomain,
+    buffer: Segment,
+    direction: Direction,
+    cpu: number,
+  ): Mapping {
+    const { bounce } = this;
+    if (bounce === undefined || bounce === 'inactive') {
+      const name = `${record.driver ?? 'pci'} ${pciAddress(record.fn.sourceId)}`;
+      const text = 'DMA bounce buffers are inactive, unable to map unaligned transaction.';
+      if (!this.saidInactive) this.say(`${name}: ${text}`);
+      this.saidInactive = true;
+      throw new KernelRefusal('ENOMEM', `${bdf(record.fn.sourceId)}: ${text}`);
+    }
+    const offset = buffer.physical % PAGE;
+    const iova = this.allocate(record, domain, pagesAround(offset, buffer.bytes), cpu);
+    const bounced = bounce.take(buffer, direction);
+    bounced.pages.forEach((page, i) => {
+      mapRange(domain, iova + i * PAGE, page, PAGE, PERMISSIONS[direction], this.driver);
+    });
+    this.meter.charge('map');
+    return { address: iova + offset, bytes: buffer.bytes, domain, bounced };
   }
 
   /** An address for so many pages (iommu_dma_alloc_iova): below 4 GiB first, for a device that could send more. */

@@ -6,6 +6,7 @@ import type { Iommu } from '../vtd/iommu.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
 import { type BootSettings, readBootLine } from './boot-line.ts';
 import { logInterruptRemapping, logPolicy, logTables, logUnit } from './boot-log.ts';
+import { BounceBuffers } from './bounce-buffers.ts';
 import type { Clock } from './clock.ts';
 import { type CpuCost, CpuMeter, defaultCpuCost } from './cpu-cost.ts';
 import { type DeviceRecord, DeviceTable, pciAddress } from './device-table.ts';
@@ -55,6 +56,8 @@ export type Hardware = {
   /** Where page tables, and where data pages, are taken from: first byte and first byte after. */
   readonly tableZone: readonly [start: number, end: number];
   readonly dataZone: readonly [start: number, end: number];
+  /** Where pages that stand in for buffers of untrusted devices are taken from; without it they get no such buffers. */
+  readonly bounceZone?: readonly [start: number, end: number];
 };
 
 export type KernelOptions = {
@@ -136,7 +139,18 @@ export class Kernel {
       iovaTuning,
       meter,
     });
-    this.dma = new DmaApi({ driver, meter, version, say: (text) => this.say(text) });
+    const pool = hardware.bounceZone;
+    const bounce =
+      pool === undefined || settings.swiotlb === 'noforce'
+        ? 'inactive'
+        : new BounceBuffers(memory, new PageFrames(...pool));
+    this.dma = new DmaApi({
+      driver,
+      meter,
+      version,
+      say: (text) => this.say(text),
+      ...(settings.bounce ? { bounce } : {}),
+    });
 
     logTables(this.log, settings, unit.capabilities, hardware.unitBase, functions);
     // Interrupt remapping sets the queue up first; without it, DMA remapping does.
@@ -222,6 +236,8 @@ export class Kernel {
     claim(this.devices.of(sourceId), this.devices, {
       translation: this.policy.translation,
       interruptRemapping: this.settings.interruptRemapping,
+      allowUnsafeInterrupts: this.settings.allowUnsafeInterrupts,
+      unsafeNoIommuMode: this.settings.unsafeNoIommuMode,
       say: (text) => this.say(text),
     });
   }

@@ -24,6 +24,10 @@ const NEEDS_DIRECT =
 export type Lender = {
   readonly translation: boolean;
   readonly interruptRemapping: boolean;
+  /** `allow_unsafe_interrupts` of vfio_iommu_type1. */
+  readonly allowUnsafeInterrupts: boolean;
+  /** `enable_unsafe_noiommu_mode` of vfio. */
+  readonly unsafeNoIommuMode: boolean;
   say(text: string): void;
 };
 
@@ -36,6 +40,14 @@ export type Lender = {
 export function claim(record: DeviceRecord, devices: DeviceTable, lender: Lender): void {
   const { sourceId, reserved } = record.fn;
   const name = bdf(sourceId);
+  if (!lender.translation && lender.unsafeNoIommuMode) {
+    // User space gets the device with no protection at all; what a hypervisor needs, SET_IOMMU of type 1, is not there.
+    lender.say(`vfio-pci ${pciAddress(sourceId)}: Adding kernel taint for vfio-noiommu group on device`);
+    throw new KernelRefusal(
+      'EINVAL',
+      `${name} could be driven from user space, with nothing to hold its DMA back: no guest can be given that`,
+    );
+  }
   if (!lender.translation) {
     lender.say(`vfio-pci ${pciAddress(sourceId)}: probe with driver vfio-pci failed with error -22`);
     throw new KernelRefusal(
@@ -43,7 +55,7 @@ export function claim(record: DeviceRecord, devices: DeviceTable, lender: Lender
       `${name} has no IOMMU group, because the IOMMU is off: VFIO refuses it`,
     );
   }
-  if (!lender.interruptRemapping) {
+  if (!lender.interruptRemapping && !lender.allowUnsafeInterrupts) {
     lender.say(NO_REMAPPING);
     throw new KernelRefusal('EPERM', 'interrupt remapping is off: VFIO refuses to assign devices');
   }

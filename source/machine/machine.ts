@@ -25,6 +25,8 @@ import { DmaPath } from './dma.ts';
 import { type GuestModel, guestModels } from './guest.ts';
 import { LentBuffers } from './lent-buffers.ts';
 import {
+  BOUNCE,
+  BOUNCE_ZONE,
   DATA_ZONE,
   DEVICE_WINDOW,
   MEMORY_BYTES,
@@ -93,6 +95,7 @@ export class Machine {
         unitBase: UNIT_BASE,
         tableZone: TABLE_ZONE,
         dataZone: DATA_ZONE,
+        bounceZone: BOUNCE_ZONE,
       },
       options.boot,
       clock,
@@ -329,6 +332,7 @@ export class Machine {
   }
 
   private mayWrite(device: Device, owner: OwnerId): boolean {
+    if (owner === BOUNCE && this.kernel.device(device.model.sourceId).fn.untrusted) return true;
     if (owner === device.buffers || this.regionOwners.get(owner) === device) return true;
     return device.guest !== null && this.guestOwners.get(device.guest) === owner;
   }

@@ -2,6 +2,7 @@
  * Where things lie in the physical memory of the simulated PC, and who owns each page.
  *
  *     0x0000_0000  low memory
+ *     0x0020_0000  bounce buffers of untrusted devices, 8 MiB
  *     0x0100_0000  kernel text, 32 MiB
  *     0x0400_0000  page tables, queues and other pages of the kernel
  *     0x1000_0000  data pages: buffers of host drivers
@@ -18,6 +19,7 @@ const MiB = 2 ** 20;
 
 export const MEMORY_BYTES = 0xf000_0000;
 export const KERNEL_TEXT = { start: 0x0100_0000, bytes: 32 * MiB } as const;
+export const BOUNCE_ZONE = [0x0020_0000, 0x00a0_0000] as const;
 export const TABLE_ZONE = [0x0400_0000, 0x1000_0000] as const;
 export const DATA_ZONE = [0x1000_0000, 0x6000_0000] as const;
 export const CONTIGUOUS_ZONE = [0x6000_0000, 0x7b80_0000] as const;
@@ -33,13 +35,15 @@ export type OwnerId = number;
 export const FREE: OwnerId = 0;
 const KERNEL: OwnerId = 1;
 const TABLES: OwnerId = 2;
+export const BOUNCE: OwnerId = 3;
 
 export class MemoryMap {
-  private readonly names: string[] = ['free memory', 'kernel text', 'page tables'];
+  private readonly names: string[] = ['free memory', 'kernel text', 'page tables', 'bounce buffers'];
   private readonly owners = new Uint8Array(MEMORY_BYTES / PAGE);
 
   constructor() {
     this.give(KERNEL_TEXT.start, KERNEL_TEXT.bytes, KERNEL);
+    this.give(BOUNCE_ZONE[0], BOUNCE_ZONE[1] - BOUNCE_ZONE[0], BOUNCE);
     this.give(TABLE_ZONE[0], TABLE_ZONE[1] - TABLE_ZONE[0], TABLES);
   }
 

@@ -115,6 +115,14 @@ export class PhysicalMemory {
     }
   }
 
+  /** Copy bytes to a place with the same offset in its 32-bit word. Throws NoMemory outside memory. */
+  copy(from: number, to: number, length: number): void {
+    for (let i = 0; i < length; i++) {
+      const word = this.read32(from + i - ((from + i) % 4));
+      writeByte(this.writable(to + i), lowHalf(to + i) & 0xfff, word);
+    }
+  }
+
   /** Zero one page of 4 KiB. */
   clearPage(address: number): void {
     if (!this.has(address)) throw new NoMemory(address, this.size);

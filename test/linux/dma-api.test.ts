@@ -336,3 +336,86 @@ test('the DMA API refuses a device that VFIO owns', () => {
   host.kernel.attachUnmanaged(nic, 1);
   expect(() => map(host)).toThrow(KernelRefusal);
 });
+
+describe('an untrusted device', () => {
+  const stranger = id('07:00.0');
+  const STRANGER = '07:00.0';
+  const neighbour = 0x5ec2_e700;
+
+  const shared = (host: Host) => {
+    host.memory.write32(DATA + 0xf0, neighbour);
+    host.memory.write32(DATA + 0x100, 0x1111);
+    return host.kernel.map(stranger, DATA + 0x100, 0x40, 'both');
+  };
+
+  const at = (host: Host, address: number): number => {
+    const reached = host.dma(STRANGER, 'read', address);
+    return host.memory.read32(Number(reached));
+  };
+
+  test('gets a copy of a buffer that shares its page, and nothing of what else lies there', () => {
+    const host = new Host(STRICT);
+    const { address } = shared(host);
+    expect(address % PAGE).toBe(0x100);
+    expect([at(host, address), at(host, address - 0x10)]).toEqual([0x1111, 0]);
+    expect(Number(host.dma(STRANGER, 'write', address))).not.toBe(DATA + 0x100);
+  });
+
+  test('what it wrote is in the buffer after the unmap, and beside it nothing', () => {
+    const host = new Host(STRICT);
+    const mapping = shared(host);
+    const reached = Number(host.dma(STRANGER, 'write', mapping.address));
+    host.memory.write32(reached, 0x2222);
+    host.memory.write32(reached - 0x10, 0xbad);
+    host.kernel.unmap(stranger, mapping);
+    expect([host.memory.read32(DATA + 0x100), host.memory.read32(DATA + 0xf0)]).toEqual([0x2222, neighbour]);
+    expect(host.dma(STRANGER, 'write', mapping.address)).toBe('fault 0x05');
+  });
+
+  test('a buffer that is only sent is not copied back', () => {
+    const host = new Host(STRICT);
+    host.memory.write32(DATA + 0x100, 0x1111);
+    const mapping = host.kernel.map(stranger, DATA + 0x100, 0x40, 'toDevice');
+    host.memory.write32(Number(host.dma(STRANGER, 'read', mapping.address)), 0x2222);
+    host.kernel.unmap(stranger, mapping);
+    expect(host.memory.read32(DATA + 0x100)).toBe(0x1111);
+  });
+
+  test('a buffer over a page border is bounced whole, bytes at both ends too', () => {
+    const host = new Host(STRICT);
+    for (let i = 0; i < 8; i++) host.memory.write32(DATA + 0xff0 + 4 * i, 0x0101_0101 * (i + 1));
+    const mapping = host.kernel.map(stranger, DATA + 0xff2, 0x1c, 'both');
+    expect(at(host, mapping.address - 2)).toBe(0x0101_0000);
+    expect(at(host, mapping.address - 2 + 0x1c)).toBe(0x0000_0808);
+    host.kernel.unmap(stranger, mapping);
+    expect(host.memory.read32(DATA + 0xff0)).toBe(0x0101_0101);
+  });
+
+  test('whole pages need no copy', () => {
+    const host = new Host(STRICT);
+    const { address } = host.kernel.map(stranger, DATA, 2 * PAGE, 'both');
+    expect(host.dma(STRANGER, 'write', address)).toBe('0x1000000');
+  });
+
+  test('pages that stood in are used again', () => {
+    const host = new Host(STRICT);
+    for (let i = 0; i < 1000; i++) host.kernel.unmap(stranger, shared(host));
+    expect(shared(host).address % PAGE).toBe(0x100);
+  });
+
+  test('without a pool the mapping fails, which Linux says once; whole pages still go', () => {
+    const host = new Host(`${STRICT} swiotlb=noforce`);
+    expect(() => shared(host)).toThrow(KernelRefusal);
+    expect(() => shared(host)).toThrow(KernelRefusal);
+    expect(host.log.filter((line) => line.includes('bounce'))).toEqual([
+      'pci 0000:07:00.0: DMA bounce buffers are inactive, unable to map unaligned transaction.',
+    ]);
+    expect(host.kernel.map(stranger, DATA, PAGE, 'both').bytes).toBe(PAGE);
+  });
+
+  test('with nobounce of an old kernel it sees the whole page', () => {
+    const host = new Host('intel_iommu=on,nobounce', { build: { ...defaultBuild, version: '5.10' } });
+    const { address } = shared(host);
+    expect(at(host, address - 0x10)).toBe(neighbour);
+  });
+});

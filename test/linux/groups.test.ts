@@ -368,6 +368,20 @@ describe('VFIO', () => {
     expect(host.kernel.device(nic).claimed).toBe(false);
   });
 
+  test('in no-IOMMU mode taints the kernel, and still has nothing that a guest could be given', () => {
+    const host = new Host('vfio.enable_unsafe_noiommu_mode=1');
+    expect(errno(() => host.kernel.claim(nic))).toBe('EINVAL');
+    expect(host.log.at(-1)).toBe(
+      'vfio-pci 0000:03:00.0: Adding kernel taint for vfio-noiommu group on device',
+    );
+    expect(host.kernel.device(nic).claimed).toBe(false);
+  });
+
+  test('assigns without interrupt remapping where unsafe interrupts are allowed', () => {
+    const host = new Host('intel_iommu=on intremap=off vfio_iommu_type1.allow_unsafe_interrupts=1');
+    expect(errno(() => host.kernel.claim(nic))).toBe('ok');
+  });
+
   test('refuses a device whose firmware region must stay mapped', () => {
     const host = new Host('intel_iommu=on');
     expect(errno(() => host.kernel.claim(held))).toBe('EINVAL');

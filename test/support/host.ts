@@ -121,6 +121,7 @@ export class Host {
         unitBase: 0xfed9_1000,
         tableZone: [MiB, DATA],
         dataZone: [DATA, 0x0e00_0000],
+        bounceZone: [0x8_0000, MiB],
       },
       line,
       this.clock,
