@@ -43,6 +43,7 @@ test('a file lies over the body with its path, and tabs are as wide as in a term
   const text = rows.join('\n');
   expect(text).toContain('/sys/kernel/iommu_groups/3/type');
   expect(text).toContain('as of 2.500 ms');
+  expect(rows.at(-1)).toMatch(/esc close {2}↑↓ scroll {2}←→ sideways/);
   expect(text).toContain(' a       b');
   expect(text).toContain(' identity');
 });

@@ -9,16 +9,15 @@ export function footer(scene: Scene): Row {
   const { selection, screen } = scene;
   if (selection.log?.started === true) return line([{ key: 'any key', word: 'skips' }], [], screen.width);
   if (selection.prompt !== null) return line(promptKeys(selection.prompt.kind), [], screen.width);
-  if (selection.help) {
-    return line(
-      [
-        { key: 'esc', word: 'close' },
-        { key: '↑↓', word: 'scroll' },
-      ],
-      [{ key: 'q', word: 'quit' }],
-      screen.width,
-    );
+  const quit = [{ key: 'q', word: 'quit' }];
+  const scrolling = [
+    { key: 'esc', word: 'close' },
+    { key: '↑↓', word: 'scroll' },
+  ];
+  if (selection.file?.started === true) {
+    return line([...scrolling, { key: '←→', word: 'sideways' }], quit, screen.width);
   }
+  if (selection.help) return line(scrolling, quit, screen.width);
   const { here, always } = footerKeys(scene);
   return line(here, always, screen.width);
 }
