@@ -2,7 +2,7 @@
 import { Iommu } from '../vtd/iommu.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
 import type { CacheShape, Uncertain } from '../vtd/translator.ts';
-import { MEMORY_BYTES, type UnitWords } from './case-file.ts';
+import type { UnitWords } from './case-file.ts';
 import { DmaEngine } from './dma-engine.ts';
 import type { Operation } from './operation.ts';
 import { unitDescription } from './unit.ts';
@@ -27,7 +27,6 @@ const uncertain: Partial<Uncertain> = {
   scalableRegisterCommands: true,
 };
 
-const PAGE_BYTES = 0x1000;
 const ONES_32 = 0xffff_ffffn;
 const low = (value: bigint): number => Number(value & ONES_32) | 0;
 const high = (value: bigint): number => Number((value >> 32n) & ONES_32) | 0;
@@ -41,7 +40,7 @@ export class Bench {
   /** @param memory cleared here, as making one anew takes longer */
   constructor(words: UnitWords, memory: PhysicalMemory) {
     this.memory = memory;
-    for (let page = 0; page < MEMORY_BYTES; page += PAGE_BYTES) memory.clearPage(page);
+    memory.clear();
     this.unit = new Iommu(this.memory, unitDescription(words), () => {}, {
       caches,
       uncertain,

@@ -48,7 +48,7 @@ export class AtsRequests extends Translator {
         () => this.translationRequest(sourceId, hi, lo, noWrite, pasid, privileged, execute),
         AddressType.TRANSLATION,
       );
-    const mine = this.requesters[sourceId];
+    const mine = this.countsOf(sourceId);
     this.start(AddressType.TRANSLATION, hi, lo, pasid, privileged);
     this.completionHi = 0;
     this.completionLo = 0;
@@ -83,7 +83,7 @@ export class AtsRequests extends Translator {
         () => this.translatedRequest(sourceId, hi, lo, access, pasid, privileged),
         AddressType.TRANSLATED,
       );
-    const mine = this.requesters[sourceId];
+    const mine = this.countsOf(sourceId);
     this.start(AddressType.TRANSLATED, hi, lo, pasid, privileged);
     this.count(mine, translated_requests);
     let outcome: number = Outcome.BLOCKED;
@@ -120,7 +120,7 @@ export class AtsRequests extends Translator {
     privileged: boolean,
     execute: boolean,
   ): boolean {
-    const mine = this.requesters[sourceId];
+    const mine = this.countsOf(sourceId);
     this.start(AddressType.UNTRANSLATED, hi, lo, pasid, privileged);
     const access = execute ? NO_ACCESS | EXECUTE : NO_ACCESS;
     const isAdmitted =
@@ -133,7 +133,7 @@ export class AtsRequests extends Translator {
 
   /** Count a page request that was put into the queue. */
   countPosted(sourceId: number): void {
-    if (this.monitor === null) return this.count(this.requesters[sourceId], pg_req_posted);
+    if (this.monitor === null) return this.count(this.countsOf(sourceId), pg_req_posted);
     this.monitored(sourceId, () => {
       this.countPosted(sourceId);
       return 0;

@@ -103,7 +103,7 @@ export class InterruptRemapper extends ScalableMode {
    * @returns Outcome.INTERRUPT, with `delivery` and what follows it, or Outcome.BLOCKED, with `fault`
    */
   interrupt(sourceId: number, at: number, data: number, bytes = 4): number {
-    const mine = this.requesters[sourceId];
+    const mine = this.countsOf(sourceId);
     this.reads = 0;
     this.fault = 0;
     this.recorded = false;

@@ -24,6 +24,8 @@ export class PhysicalMemory {
   lo = 0;
   hi = 0;
   private readonly pages: Int32Array[];
+  /** Indices of the pages that are not UNTOUCHED. */
+  private readonly touched = new Set<number>();
 
   /** @param size bytes, a multiple of 4 KiB */
   constructor(size: number) {
@@ -126,7 +128,15 @@ export class PhysicalMemory {
   /** Zero one page of 4 KiB. */
   clearPage(address: number): void {
     if (!this.has(address)) throw new NoMemory(address, this.size);
-    this.pages[Math.floor(address / PAGE_BYTES)] = UNTOUCHED;
+    const index = Math.floor(address / PAGE_BYTES);
+    this.pages[index] = UNTOUCHED;
+    this.touched.delete(index);
+  }
+
+  /** Zero all of it. */
+  clear(): void {
+    for (const index of this.touched) this.pages[index] = UNTOUCHED;
+    this.touched.clear();
   }
 
   private writable(address: number): Int32Array {
@@ -136,6 +146,7 @@ export class PhysicalMemory {
     if (page === UNTOUCHED) {
       page = new Int32Array(PAGE_WORDS);
       this.pages[index] = page;
+      this.touched.add(index);
     }
     return page;
   }

@@ -57,7 +57,7 @@ export class Translator extends InterruptRemapper {
    */
   translate(sourceId: number, hi: number, lo: number, access: number): number {
     if (this.monitor !== null) return this.translateMonitored(sourceId, hi, lo, access);
-    const mine = this.requesters[sourceId];
+    const mine = this.countsOf(sourceId);
     this.reads = 0;
     this.fault = 0;
     this.recorded = false;
@@ -147,7 +147,7 @@ export class Translator extends InterruptRemapper {
     if (this.monitor !== null) return this.translateMonitored(sourceId, hi, lo, access, pasid, privileged);
     this.pasid = pasid;
     this.privileged = privileged;
-    const outcome = this.decideWithPasid(this.requesters[sourceId], sourceId, hi, lo, access);
+    const outcome = this.decideWithPasid(this.countsOf(sourceId), sourceId, hi, lo, access);
     this.pasid = -1;
     this.privileged = false;
     return outcome;

@@ -116,6 +116,10 @@ export const Flags = {
 
 const { ss_nonleaf_lookup, ss_nonleaf_hit, iommu_mrds, iotlb_hit, faults, faults_recorded } = Counter;
 
+/** Of a source id: numbers of buses, and of functions on each. */
+const BUSES = 0x100;
+const FUNCTIONS = 0x100;
+
 const ACCESSED = 1 << pageEntry.fields.A.shift;
 const DIRTY = 1 << pageEntry.fields.D.shift;
 /** SNP of a leaf, moved to where cached permissions keep it. */
@@ -225,9 +229,11 @@ export class Walker {
   protected readonly keepsAbsent: boolean;
   private readonly faultLog: FaultLog;
   private readonly onFirstFault: () => void;
-  /** Counts by requester; a shared row for those nobody asked about. */
-  protected readonly requesters: Counts[];
+  /** Counts by bus and by function on it; a shared row for those nobody asked about. */
+  private readonly requesters: Counts[][];
   private readonly nobody: Counts = newCounts();
+  /** The row of a bus of which nobody asked about any function. */
+  private readonly unasked: Counts[];
   /** Reserved bits of second-stage entries, low and high half, at [2 * (2 * level + leaf)]. */
   private readonly pagingReserved: Int32Array;
 
@@ -252,7 +258,8 @@ export class Walker {
     this.contextCache = new ContextCache(shape.contextCacheEntries);
     this.pasidCache = new PasidCache(shape.pasidCache);
     this.interruptCache = new InterruptEntryCache(shape.interruptCacheEntries);
-    this.requesters = new Array<Counts>(0x10000).fill(this.nobody);
+    this.requesters = new Array<Counts[]>(BUSES).fill(new Array<Counts>(FUNCTIONS).fill(this.nobody));
+    this.unasked = this.requesters[0];
     this.pagingReserved = pagingReservedBits(capabilities, pagingEntryLayout);
   }
 
@@ -275,8 +282,16 @@ export class Walker {
 
   /** Counts of one requester from now on; the unit's counts include them. */
   countRequester(sourceId: number): Counts {
-    if (this.requesters[sourceId] === this.nobody) this.requesters[sourceId] = new Float64Array(COUNTERS);
-    return this.requesters[sourceId];
+    const bus = sourceId >>> 8;
+    if (this.requesters[bus] === this.unasked) this.requesters[bus] = this.unasked.slice();
+    if (this.countsOf(sourceId) === this.nobody)
+      this.requesters[bus][sourceId & 0xff] = new Float64Array(COUNTERS);
+    return this.countsOf(sourceId);
+  }
+
+  /** Where to count what a requester does. */
+  protected countsOf(sourceId: number): Counts {
+    return this.requesters[sourceId >>> 8][sourceId & 0xff];
   }
 
   /** Empty every cache of DMA remapping, as an implicit global invalidation does. */

@@ -53,6 +53,19 @@ describe('physical memory', () => {
     expect([0xff8, 0x1000, 0x1ff8, 0x2000, KIB_64].map((at) => memory.read32(at))).toEqual([-1, 0, 0, -1, 0]);
   });
 
+  test('cleared as a whole it is zero everywhere, and keeps what is written from then on', () => {
+    const memory = new PhysicalMemory(0x4000);
+    memory.write32(0x1000, 1);
+    memory.write32(0x2000, 2);
+    memory.clearPage(0x2000);
+    memory.write32(0x2004, 3);
+    memory.clear();
+    memory.write32(0x3000, 4);
+
+    const words = [0x1000, 0x2000, 0x2004, 0x3000].map((address) => memory.read32(address));
+    expect(words).toEqual([0, 0, 0, 4]);
+  });
+
   test('memory above 4 GiB is memory', () => {
     const memory = new PhysicalMemory(0x2_0000_0000);
     memory.write64(0x1_8000_0010, 1, 2);
