@@ -23,8 +23,10 @@ export class Comparer implements AsyncDisposable {
 
   /** @throws QemuError if QEMU ends or does not answer */
   async compare(entry: Case): Promise<Comparison> {
+    // Both at the same time.
+    const answered = this.oracle.run(entry, () => run.written);
     const run = runCase(this.unit, entry, { memory: this.memory });
-    const theirs = await this.oracle.run(entry, () => run.written);
+    const theirs = await answered;
     const judgement = judge(this.unit, entry, run.steps, theirs, { memory: this.memory });
     return { ours: run.steps, theirs, judgement };
   }

@@ -39,20 +39,30 @@ export function judge(
   for (let at = 0; at < ours.length; at++) {
     const fields = differencesOf(ours[at], theirs[at]);
     if (fields.length === 0) continue;
-    seen ??= requestsOf(unit, entry, memory);
-    const situation: Situation = {
-      ...{ unit, entry, at, ours: ours[at], theirs: theirs[at], fields },
-      requests: seen[at],
-      earlier: seen.slice(0, at).flat(),
+    /** Most of what is only told differently is explained without them. */
+    const observed = () => {
+      seen ??= requestsOf(unit, entry, memory);
+      return seen;
     };
+    const situationOf = (some: readonly FieldDifference[]): Situation => ({
+      ...{ unit, entry, at, ours: ours[at], theirs: theirs[at], fields: some },
+      get requests() {
+        return observed()[at];
+      },
+      get earlier() {
+        return observed().slice(0, at).flat();
+      },
+    });
     const told = fields.map((field) => {
-      return table.find(({ apart, explains }) => !apart && explains({ ...situation, fields: [field] }));
+      const situation = situationOf([field]);
+      return table.find(({ apart, explains }) => !apart && explains(situation));
     });
     const names = told.flatMap((known) => known?.name ?? []);
     if (names.length === fields.length) {
       departures.push(...[...new Set(names)].map((name) => ({ at, name })));
       continue;
     }
+    const situation = situationOf(fields);
     const known = table.find(({ apart, explains }) => apart && explains(situation));
     if (known === undefined) return { departures, isComplete: false, difference: { at, fields } };
     departures.push({ at, name: known.name });

@@ -32,7 +32,8 @@ export class QemuOracle implements AsyncDisposable {
   private readonly qtest: Qtest;
   /** Whether the next case needs a reset of the machine rather than of what cases usually change. */
   private isSpoilt = true;
-  private usedQueue = false;
+  /** The kind of step that used the queue in the last case. */
+  private usedQueue: 'qi' | 'qi256' | null = null;
   private dirtyPages: ReadonlySet<number> = new Set();
 
   /** @throws QemuError if this QEMU cannot be that unit */
@@ -53,7 +54,7 @@ export class QemuOracle implements AsyncDisposable {
       // The machine is reset after the answer, so nothing may follow in the same go.
       await this.qtest.send(resetLines);
       await this.qtest.send(setUpLines);
-      this.usedQueue = false;
+      this.usedQueue = null;
     }
     const software = new Software(entry);
     const plans = entry.steps.map((step) => software.plan(step));
@@ -66,8 +67,9 @@ export class QemuOracle implements AsyncDisposable {
       ...(isFresh ? operations : operations.map(keepOn)).flatMap(linesOf),
     ]);
     this.dirtyPages = new Set([...written(), ...operations.flatMap(pagesOf)]);
-    this.usedQueue = entry.steps.some(({ op }) => op === 'qi' || op === 'qi256');
-    this.isSpoilt = entry.steps.some(({ op }) => op === 'qi256') || leavesTraces(entry);
+    const queues = (['qi', 'qi256'] as const).filter((kind) => entry.steps.some(({ op }) => op === kind));
+    this.usedQueue = queues[0] ?? null;
+    this.isSpoilt = queues.length > 1 || leavesTraces(entry);
     let from = 0;
     return plans.map((plan) => {
       const count = plan.operations.filter(answers).length;
@@ -87,7 +89,7 @@ export class QemuOracle implements AsyncDisposable {
     );
     const zero = (first: number, bytes: number) => `memset ${hex(first)} ${hex(bytes)} 0`;
     return [
-      ...(this.usedQueue ? emptyQueueLines : []),
+      ...(this.usedQueue === null ? [] : emptyQueueLines[this.usedQueue]),
       ...clearRegisterLines,
       ...zeroedRanges.map(({ first, last }) => zero(first, last - first + 1)),
       ...outside.map((page) => zero(page * PAGE, PAGE)),
@@ -172,14 +174,21 @@ const clearRegisterLines = [
  * QEMU turns the queue off only when it is empty and ends with a wait, so one that stopped at a bad descriptor is
  * filled with waits and run through to its end.
  */
-const emptyQueueLines = [
-  memoryLine(
-    QUEUE_ADDRESS,
-    Array.from({ length: QUEUE_ENTRIES }, () => [WAIT, BigInt(STATUS_ADDRESS.qi)]).flat(),
-  ),
-  `writel ${register(0x34)} 0x10`,
-  `writeq ${register(0x88)} 0x0`,
-  `writeq ${register(0x88)} 0xff0`,
-  // Translation stays on.
-  `writel ${register(0x18)} 0x80000000`,
-];
+const emptyQueueLines = {
+  qi: emptyLines([WAIT, BigInt(STATUS_ADDRESS.qi)]),
+  qi256: emptyLines([WAIT, BigInt(STATUS_ADDRESS.qi256), 0n, 0n]),
+};
+
+function emptyLines(wait: readonly bigint[]): string[] {
+  const last = 8 * wait.length * (QUEUE_ENTRIES - 1);
+  return [
+    memoryLine(QUEUE_ADDRESS, Array.from({ length: QUEUE_ENTRIES }, () => wait).flat()),
+    `writel ${register(0x34)} 0x10`,
+    `writeq ${register(0x88)} 0x0`,
+    `writeq ${register(0x88)} ${hex(last)}`,
+    // Translation stays on.
+    `writel ${register(0x18)} 0x80000000`,
+    // QEMU looks at the width of descriptors even while the queue is off.
+    `writeq ${register(0x90)} 0x0`,
+  ];
+}

@@ -99,10 +99,10 @@ export const scalableDepartures: readonly Departure[] = [
     why: 'QEMU leaves an entry alone that has A or D, so that a write does not set D after a read; by the specification every write needs both.',
     apart: false,
     explains: (situation) => {
-      const { entry, at, fields, earlier } = situation;
+      const { entry, at, fields } = situation;
       const step = entry.steps[at];
       if (step.op !== 'peek' || !isField(situation, 'val')) return false;
-      const isWritten = earlier.some(
+      const isWritten = situation.earlier.some(
         (request) => request.access === WRITE && firstStageLeaf(request) === step.address,
       );
       return (
