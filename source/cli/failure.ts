@@ -7,6 +7,7 @@ import { BadPerfEvent } from '../linux/perf-event.ts';
 import { QemuError } from '../oracle/program.ts';
 import { DecodeError } from '../output/decode.ts';
 import { BadSetting } from '../parameters/registry.ts';
+import { NotPrivate } from '../sources/notes/runtime-directory.ts';
 import { TraceError } from '../sources/qemu-trace/trace-error.ts';
 import { BadDefinition } from '../sweep/definition.ts';
 import { BadResults } from '../sweep/result-file.ts';
@@ -20,6 +21,7 @@ import { UnreadableInput } from './input.ts';
 const inputErrors = [
   DemoError,
   UnknownDemo,
+  NotPrivate,
   UnreadableInput,
   TraceError,
   DecodeError,

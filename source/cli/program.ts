@@ -12,6 +12,7 @@ import { addExperiment } from './experiment.ts';
 
 import { addExplain } from './explain.ts';
 import { addInspect } from './inspect.ts';
+import { addNotes } from './notes.ts';
 import { addReplay } from './replay.ts';
 import { addRun } from './run.ts';
 import { addSweep } from './sweep.ts';
@@ -52,6 +53,7 @@ export function buildProgram(): Program {
   addDecode(program);
   addExperiment(program);
   addDemo(program);
+  addNotes(program);
   addExplain(program);
   addBoot(program);
   return program;

@@ -2,6 +2,7 @@
 import { Option, type Command as Program } from 'commander';
 import { parseCommand } from '../commands/parse.ts';
 import { deviceModels } from '../machine/topology.ts';
+import { serveNotes } from '../sources/notes/serve-notes.ts';
 import type { Source } from '../sources/source.ts';
 import { startDashboard, themeNames, viewNames } from '../ui/start.tsx';
 import { choice, invalid } from './options.ts';
@@ -17,7 +18,9 @@ export type ScreenFlags = {
 
 /** Show a source until the user leaves. */
 export async function show(source: Source, { theme, ascii, view, device }: ScreenFlags): Promise<void> {
+  const stopNotes = serveNotes(source);
   const { exitCode } = await startDashboard(source, { theme, ascii, view, device });
+  await stopNotes();
   process.exitCode = exitCode;
 }
 

@@ -3,6 +3,7 @@
  * changes a machine is one of these, so that a seed and a list of them replay a session.
  */
 
+import type { KernelVersion } from '../linux/version.ts';
 import type { Overrides } from '../parameters/registry.ts';
 import type { PresetName } from '../vtd/capabilities.ts';
 
@@ -11,7 +12,7 @@ export const viewNames = ['overview', 'tables', 'dma', 'faults', 'compare'] as c
 export type ViewName = (typeof viewNames)[number];
 
 /** The tables whose entries can be written by hand. */
-export const entryTables = ['root', 'context', 'page'] as const;
+export const entryTables = ['root', 'context', 'pasid', 'page'] as const;
 export type EntryTable = (typeof entryTables)[number];
 
 /** A guest gets a device with or without an IOMMU before it that the guest sees: `guest B`, `guest B viommu`. */
@@ -57,6 +58,8 @@ export type Command =
   | { readonly name: 'boot'; readonly line: string }
   /** Put another remapping unit into the machine, with parameters other than the default, and reboot. */
   | { readonly name: 'unit'; readonly unit: PresetName; readonly set: Overrides }
+  /** Reboot into another kernel: its version, and whether it was built with INTEL_IOMMU_DEFAULT_ON. */
+  | { readonly name: 'kernel'; readonly version: KernelVersion; readonly defaultOn: boolean }
   /** Run a second machine beside this one, with the same seed and commands and another boot line; null: no more. */
   | { readonly name: 'compare'; readonly line: string | null }
   | { readonly name: 'workload'; readonly device: string | 'all'; readonly to: 'start' | 'stop' | 'flip' }

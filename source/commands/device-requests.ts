@@ -44,6 +44,7 @@ export function sendRequest(simulation: Simulation, device: Device, command: Dma
   machine.dma.send(device, { kind, ...halves, bytes, access, pasid });
   journal.detail = detail;
   const made = journal.transactions.get(name)?.at(-1);
+  if (made !== undefined) journal.sent.set(name, made);
   if (made !== undefined && made.fault !== 0)
     simulation.advance(simulation.now + machine.values['fault.interruptNs']);
   return {

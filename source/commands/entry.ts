@@ -4,19 +4,36 @@ import type { Machine } from '../machine/machine.ts';
 import type { TableLevel } from '../simulation/snapshot.ts';
 import { tablePath } from '../simulation/tables.ts';
 import { contextEntry } from '../vtd/context-entry.ts';
+import { firstStageEntryLayout } from '../vtd/first-stage-entry.ts';
 import type { Layout } from '../vtd/layout.ts';
 import { pagingEntryLayout } from '../vtd/paging-entry.ts';
+import { pasidTableEntry } from '../vtd/pasid-table-entry.ts';
 import { rootEntry } from '../vtd/root-entry.ts';
+import { scalableContextEntry } from '../vtd/scalable-context-entry.ts';
+import { scalableRootEntry } from '../vtd/scalable-root-entry.ts';
 import type { EntryTable } from './command.ts';
 
 /** An entry where it lies, and its format. */
 export type Entry = { readonly at: number; readonly layout: Layout; readonly words: readonly number[] };
 
-const kinds: Readonly<Record<EntryTable, TableLevel['kind']>> = {
-  root: 'root table',
-  context: 'context table',
-  page: 'page table',
+/** The tables that a word stands for: legacy mode and scalable mode have formats of their own. */
+const formats: Readonly<Record<EntryTable, readonly Format[]>> = {
+  root: [
+    { kind: 'root table', layout: () => rootEntry },
+    { kind: 'scalable root table', layout: () => scalableRootEntry },
+  ],
+  context: [
+    { kind: 'context table', layout: () => contextEntry },
+    { kind: 'scalable context table', layout: () => scalableContextEntry },
+  ],
+  pasid: [{ kind: 'PASID table', layout: () => pasidTableEntry }],
+  page: [
+    { kind: 'page table', layout: pagingEntryLayout },
+    { kind: 'first-stage table', layout: firstStageEntryLayout },
+  ],
 };
+
+type Format = { readonly kind: TableLevel['kind']; layout(level: number, lo: number): Layout };
 
 /**
  * The entry of a table on the way of an address of a device; of page tables the last one, where the walk ends.
@@ -28,15 +45,20 @@ export function findEntry(
   table: EntryTable,
   address: string,
 ): Entry | null {
-  const level = tablePath(machine, device, address).levels.findLast(({ kind }) => kind === kinds[table]);
-  if (level === undefined || level.entryAddress === null) return null;
-  const { words } = level;
-  return { at: Number(level.entryAddress), layout: layoutOf(table, level.level, words[0]), words };
+  const of = (kind: TableLevel['kind']) => formats[table].find((format) => format.kind === kind);
+  const found = tablePath(machine, device, address).levels.findLast(({ kind }) => of(kind) !== undefined);
+  if (found === undefined || found.entryAddress === null) return null;
+  const { words, level, kind } = found;
+  const layout = of(kind)?.layout(level, words[0]);
+  return layout === undefined ? null : { at: Number(found.entryAddress), layout, words };
 }
 
 /** The names of fields that an entry of a table may have, whatever the level and size of its page. */
 export function fieldNames(table: EntryTable): string[] {
-  const layouts = table === 'page' ? pageLayouts : [layoutOf(table, 0, 0)];
+  // Levels and page sizes have formats of their own.
+  const layouts = formats[table].flatMap(({ layout }) =>
+    [1, 2, 3, 4].flatMap((level) => [0, 1 << 7].map((lo) => layout(level, lo))),
+  );
   return [...new Set(layouts.flatMap(({ fields }) => Object.keys(fields)))];
 }
 
@@ -55,12 +77,3 @@ export function withFields(
   const changed = layout.encode(values);
   return Int32Array.from(words, (word, i) => (word & ~named[i]) | changed[i]);
 }
-
-function layoutOf(table: EntryTable, level: number, lo: number): Layout {
-  if (table === 'root') return rootEntry;
-  return table === 'context' ? contextEntry : pagingEntryLayout(level, lo);
-}
-
-const pageLayouts: readonly Layout[] = [1, 2, 3, 4].flatMap((level) =>
-  [0, 1 << 7].map((lo) => pagingEntryLayout(level, lo)),
-);

@@ -13,6 +13,7 @@ import {
   deviceTarget,
   fieldWords,
   integer,
+  kernelVersion,
   oneOf,
   settingText,
   settingWords,
@@ -94,7 +95,7 @@ const grammar: { readonly [N in CommandName]: Grammar } = {
     },
   },
   entry: {
-    usage: 'entry <device> root|context|page [address|buffer] <FIELD>=<value> …',
+    usage: 'entry <device> root|context|pasid|page [address|buffer] <FIELD>=<value> …',
     help: 'write fields of a table entry by hand, then invalidate what the unit has cached',
     parse: ([device, word, ...rest]) => {
       const named = deviceName(device);
@@ -123,6 +124,16 @@ const grammar: { readonly [N in CommandName]: Grammar } = {
     parse: ([word, ...settings]) => {
       const unit = oneOf('a unit', Object.keys(presets) as PresetName[], word);
       return { name: 'unit', unit, set: settingWords(settings, unit) };
+    },
+  },
+  kernel: {
+    usage: 'kernel <version> [default-on]',
+    help: 'reboot into another Linux, as it is or built to turn the IOMMU on by itself',
+    parse: (words) => {
+      atMost(words, 2, 'kernel 6.8 default-on');
+      const [version, built] = words;
+      if (built !== undefined) oneOf('how it was built', ['default-on'] as const, built);
+      return { name: 'kernel', version: kernelVersion(version), defaultOn: built !== undefined };
     },
   },
   compare: {
@@ -318,6 +329,8 @@ export function commandText(command: Command): string {
       return `boot ${command.line}`.trimEnd();
     case 'unit':
       return ['unit', command.unit, ...Object.entries(command.set).map(settingText)].join(' ');
+    case 'kernel':
+      return `kernel ${command.version}${command.defaultOn ? ' default-on' : ''}`;
     case 'compare':
       return `compare ${command.line ?? 'off'}`.trimEnd();
     case 'pause':

@@ -3,6 +3,7 @@
  * Its options and that log replay it exactly.
  */
 
+import { defaultBuild } from '../linux/policy.ts';
 import { rebooting } from '../linux/real-twin.ts';
 import { KernelRefusal } from '../linux/refusal.ts';
 import type { MachineOptions } from '../machine/machine.ts';
@@ -123,6 +124,11 @@ export class Session {
     switch (command.name) {
       case 'boot':
         return this.reboot({ ...this.options, boot: command.line });
+      case 'kernel': {
+        const { version, defaultOn } = command;
+        const build = { ...(this.options.build ?? defaultBuild), version, intelIommuDefaultOn: defaultOn };
+        return this.reboot({ ...this.options, build });
+      }
       case 'unit':
         return this.reboot({ ...this.options, unit: presets[command.unit], parameters: command.set });
       case 'compare':
@@ -257,6 +263,7 @@ const changesMachine = ({ name }: Command): boolean =>
   ![
     'boot',
     'unit',
+    'kernel',
     'compare',
     'pause',
     'run',

@@ -1,5 +1,6 @@
 /** The words of commands: each reader says what was expected and what came. */
 import { nearest } from '../linux/nearest.ts';
+import { type KernelVersion, NEWEST_VERSION, OLDEST_VERSION, readVersion } from '../linux/version.ts';
 import { guestModels } from '../machine/guest.ts';
 import { deviceModels } from '../machine/topology.ts';
 import { BadSetting, checkValues, type Overrides, readSetting, valuesWith } from '../parameters/registry.ts';
@@ -102,6 +103,17 @@ export function settingWords(words: readonly string[], unit: PresetName): Overri
 /** The text that reads as a setting. */
 export const settingText = ([name, value]: readonly [string, unknown]): string =>
   `${name}=${typeof value === 'boolean' ? (value ? 'yes' : 'no') : value}`;
+
+/** A version of Linux whose rules are known. */
+export function kernelVersion(word: string | undefined): KernelVersion {
+  const version = readVersion(word ?? '');
+  if (version === null) {
+    throw new Wrong(
+      `expected a version of Linux from ${OLDEST_VERSION} to ${NEWEST_VERSION}, got ${quoted(word ?? '')}`,
+    );
+  }
+  return version;
+}
 
 export function integer(what: string, word: string, least: number, most: number): number {
   const value = /^(0x[0-9a-f]+|\d+)$/i.test(word) ? Number(word) : Number.NaN;

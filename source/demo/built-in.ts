@@ -3,6 +3,7 @@ import bigPages from './built-in/big-pages.md';
 import claims from './built-in/claims.md';
 import faultStorm from './built-in/fault-storm.md';
 import lazy from './built-in/lazy.md';
+import nested from './built-in/nested.md';
 import tour from './built-in/tour.md';
 import untrusted from './built-in/untrusted.md';
 import type { Demo } from './demo.ts';
@@ -15,6 +16,7 @@ const texts: Readonly<Record<string, string>> = {
   lazy,
   untrusted,
   'fault-storm': faultStorm,
+  nested,
 };
 
 export const builtInNames: readonly string[] = Object.keys(texts);

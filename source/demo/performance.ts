@@ -9,10 +9,10 @@ import type { Demo, Scene } from './demo.ts';
 /** An expectation of a scene, or a command that was refused though nobody expected it. */
 export type SceneResult = Expectation & { readonly line: number };
 
-const lasting: readonly CommandName[] = ['unit', 'compare', 'speed'];
+const lasting: readonly CommandName[] = ['unit', 'kernel', 'compare', 'speed'];
 
 const bootsFirst = ({ commands }: Scene): boolean =>
-  commands[0]?.command.name === 'boot' || commands[0]?.command.name === 'unit';
+  ['boot', 'unit', 'kernel'].includes(commands[0]?.command.name ?? '');
 
 const OVERVIEW: Focus = { view: 'overview', device: null, address: null };
 

@@ -7,7 +7,7 @@ import { explainAll } from './parts/step-table.ts';
 import { codeText } from './refusal.ts';
 import { padded, wrap } from './rows.ts';
 
-const columns = { number: 4, label: 17, value: 21, width: 100 } as const;
+const columns = { number: 4, label: 17, width: 100 } as const;
 
 /** What happened in a sentence, then each step with what was read and why it went on or ended there. */
 export function explainedText({ boot, request, message }: Answer): string {
@@ -21,14 +21,14 @@ export function explainedText({ boot, request, message }: Answer): string {
     ...(message === null ? [] : ['', message]),
     '',
   ];
-  explainAll(request).forEach((step, i) => {
+  const steps = explainAll(request);
+  const indent = columns.number + Math.max(columns.label, ...steps.map(({ label }) => label.length + 2));
+  steps.forEach((step, i) => {
     const { label, reads, value, meaning, why } = step;
     const read = /^0x/.test(reads) && value !== '' ? `${reads}: ` : '';
     lines.push(
-      `${String(i + 1).padStart(2)}  ${padded(label, columns.label)}${read}${value}${value === '' ? '' : '  '}${meaning}`,
-      ...wrap(why, columns.width - columns.number - columns.label).map(
-        (line) => ' '.repeat(columns.number + columns.label) + line,
-      ),
+      `${String(i + 1).padStart(2)}  ${padded(label, indent - columns.number)}${read}${value}${value === '' ? '' : '  '}${meaning}`,
+      ...wrap(why, columns.width - indent).map((line) => ' '.repeat(indent) + line),
     );
   });
   return `${lines.map((line) => line.trimEnd()).join('\n')}\n`;

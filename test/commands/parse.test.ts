@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { viewNames } from '../../source/commands/command.ts';
+import { fieldNames } from '../../source/commands/entry.ts';
 import { commandHelp, commandText, parseCommand, parseCommands } from '../../source/commands/parse.ts';
 import { anyCommand } from '../support/commands.ts';
 
@@ -102,6 +103,8 @@ test.each([
       fields: [{ field: 'W', value: '0x0' }],
     },
   ],
+  ['kernel 6.8', { name: 'kernel', version: '6.8', defaultOn: false }],
+  ['kernel 6.12 default-on', { name: 'kernel', version: '6.12', defaultOn: true }],
   ['mark', { name: 'mark' }],
   ['expect nic0.faults  = 1', { name: 'expect', expression: 'nic0.faults  = 1' }],
   ['open tables 05:00.0 0x1000', { name: 'open', view: 'tables', device: 'hba1', address: '0x1000' }],
@@ -154,13 +157,18 @@ test.each([
   ['map nic0 0', 'expected the number of buffers from 1 to 100000, got "0"'],
   ['map nic0 1 5000', 'expected at most 4096 bytes, or a multiple of 2097152, got "5000"'],
   ['unmap nic0 first', 'expected oldest, newest or all: oldest, newest, all; got "first"'],
-  ['entry nic0 contxt P=0', 'expected a table: root, context, page; got "contxt". Did you mean context?'],
+  [
+    'entry nic0 contxt P=0',
+    'expected a table: root, context, pasid, page; got "contxt". Did you mean context?',
+  ],
   ['entry nic0 context', 'expected fields such as P=0, got nothing'],
   [
     'entry nic0 context TTT=0',
-    'expected a field of the context entry: P, FPD, TT, SSPTPTR, AW, AVAIL, DID; got "TTT". Did you mean TT?',
+    `expected a field of the context entry: ${fieldNames('context').join(', ')}; got "TTT". Did you mean TT?`,
   ],
   ['entry nic0 context P', 'expected an address of at most 64 bits such as 0x1000000, got nothing'],
+  ['kernel 2.6', 'expected a version of Linux from 5.4 to 6.18, got "2.6"'],
+  ['kernel 6.8 on', 'expected how it was built: default-on; got "on"'],
   ['open table', `expected a view: ${viewNames.join(', ')}; got "table". Did you mean tables?`],
   ['scene forth', 'expected where to go: next, back, leave; got "forth"'],
   [
@@ -259,7 +267,7 @@ test('in a list the first wrong command ends it, and what came before it stands'
 
 test('every command has help', () => {
   expect(names).toContain(
-    'device, dma, map, unmap, cycle, entry, invalidation, boot, unit, compare, workload, pause, run',
+    'device, dma, map, unmap, cycle, entry, invalidation, boot, unit, kernel, compare, workload, pause, run',
   );
   for (const { usage, help } of commandHelp) expect(usage.length * help.length).toBeGreaterThan(0);
 });

@@ -125,6 +125,11 @@ export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
     unit: fc.constantFrom('skylake' as const, 'server' as const),
     set: fc.constantFrom({}, { 'ecap.PT': 0 }, { 'iotlb.entries': 64 }),
   }),
+  fc.record({
+    name: fc.constant('kernel' as const),
+    version: fc.constantFrom('6.8' as const, '6.12' as const),
+    defaultOn: fc.boolean(),
+  }),
   fc.constant<Command>({ name: 'mark' }),
   fc.record({
     name: fc.constant('expect' as const),

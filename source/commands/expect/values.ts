@@ -204,6 +204,7 @@ const deviceNames: Readonly<Record<string, DeviceName>> = {
   ),
   ...fieldsOf('root', () => '0x0'),
   ...fieldsOf('context', () => '0x0'),
+  ...fieldsOf('pasid', () => '0x0'),
 };
 
 /** Names with an address: `nic0.write(0x1000).outcome`. */

@@ -1,0 +1,85 @@
+/** The speaker's notes, for a second terminal: what to say in this scene, what it ran, what comes next. */
+import type { DemoState } from '../../simulation/snapshot.ts';
+import { blank, cell, cut, ends, fitRows, labelled, type Row, row, span } from '../rows.ts';
+
+const labelWidth = 18;
+
+/** Exactly so many rows. `elapsedMs` is the time since the demo began. */
+export function notesRows(demo: DemoState | null, elapsedMs: number, width: number, height: number): Row[] {
+  const foot = ends(
+    row(span(' follows the demo over a local socket', 'label')),
+    row(span('q', 'key'), span(' quit, the demo goes on ')),
+    width,
+  );
+  const body = demo === null ? waiting(width) : [head(demo, elapsedMs, width), blank, ...scene(demo, width)];
+  return [...fitRows(body, height - 1), foot];
+}
+
+function waiting(width: number): Row[] {
+  const text = 'dmascope demo claims plays one in another terminal. This one waits for it.';
+  return [
+    row(span(' notes', 'title')),
+    blank,
+    row('   ', span('No demo runs.', 'title')),
+    blank,
+    ...labelled('', text, 3, width - 2),
+  ];
+}
+
+function head({ title, scene: at, scenes, minutes }: DemoState, elapsedMs: number, width: number): Row {
+  const place = at > scenes ? 'the end' : `scene ${at} of ${scenes}`;
+  const planned = minutes === null ? '' : ` of ${clock(minutes * 60_000)}`;
+  const late = minutes !== null && elapsedMs > minutes * 60_000;
+  const right = row(
+    span(`${place}    `),
+    span(clock(elapsedMs), late ? 'blocked' : 'title'),
+    span(`${planned} `, 'label'),
+  );
+  const left = row(span(' notes', 'title'), span(`   ${cut(title, Math.max(8, width - 48))}`, 'label'));
+  return ends(left, right, width);
+}
+
+function scene(
+  { heading, caption, notes, commands, results, next, scene: at }: DemoState,
+  width: number,
+): Row[] {
+  const line = (label: string, text: string, token: 'text' | 'label' = 'text') =>
+    labelled(label, text, labelWidth, width - 4, token).map((each) => [span('   '), ...each]);
+  const failed = results.filter(({ holds }) => !holds);
+  const said = notes.flatMap(({ kind, text }) => line(kind, text));
+  return [
+    row(' ', span(cut(heading, width - 2), 'title', { bold: true })),
+    ...caption.flatMap((text) => labelled('', text, 3, width - 2, 'label')),
+    blank,
+    ...said,
+    ...(said.length === 0 ? [] : [blank]),
+    ...(next === null
+      ? []
+      : [
+          ...line('next', `${at + 1}  ${next.heading}`),
+          ...next.caption.flatMap((text) => line('', text, 'label')),
+        ]),
+    ...(next === null ? [] : [blank]),
+    ...failed.flatMap(({ expression, got }) => line('not as expected', `${expression}: got ${got}`)),
+    ...line(
+      'if it goes wrong',
+      '[ goes back and ] comes again: every scene is carried out anew from the seed.',
+      'label',
+    ),
+    blank,
+    ...commands.map((text, i) =>
+      row(
+        '   ',
+        cell(i === 0 ? 'this scene ran' : '', labelWidth, 'label'),
+        span(cut(text, width - labelWidth - 5), 'label'),
+      ),
+    ),
+  ];
+}
+
+/** `04:12` */
+function clock(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const two = (value: number) => String(value).padStart(2, '0');
+  return `${two(Math.floor(seconds / 60))}:${two(seconds % 60)}`;
+}
