@@ -281,6 +281,7 @@ export class Machine {
   }
 
   private addDevice(model: DeviceModel): Device {
+    this.map.addRegisters(model.name);
     const device: Device = {
       model,
       buffers: this.map.addOwner(`${model.name} buffer`),

@@ -26,6 +26,8 @@ export const CONTIGUOUS_ZONE = [0x6000_0000, 0x7b80_0000] as const;
 export const USB_REGION = { start: 0x7b80_0000, end: 0x7b81_ffff, relaxable: true } as const;
 /** The memory window of the PCI host bridge; end exclusive. */
 export const DEVICE_WINDOW = { start: 0xf000_0000, end: 0xfec0_0000 } as const;
+/** Each device has so many bytes of registers. */
+const REGISTER_BYTES = MiB;
 export const UNIT_BASE = 0xfed9_1000;
 
 /** An owner of pages. Owners are small numbers, so that one byte a page tells whose it is. */
@@ -39,12 +41,19 @@ export const BOUNCE: OwnerId = 3;
 
 export class MemoryMap {
   private readonly names: string[] = ['free memory', 'kernel text', 'page tables', 'bounce buffers'];
+  /** Of devices, each a MiB, from the start of the window on. */
+  private readonly registers: string[] = [];
   private readonly owners = new Uint8Array(MEMORY_BYTES / PAGE);
 
   constructor() {
     this.give(KERNEL_TEXT.start, KERNEL_TEXT.bytes, KERNEL);
     this.give(BOUNCE_ZONE[0], BOUNCE_ZONE[1] - BOUNCE_ZONE[0], BOUNCE);
     this.give(TABLE_ZONE[0], TABLE_ZONE[1] - TABLE_ZONE[0], TABLES);
+  }
+
+  /** Registers of another PCI device, behind those of the one before in the window of the host bridge. */
+  addRegisters(device: string): void {
+    this.registers.push(`${device} registers`);
   }
 
   /** A new owner. @param name what its memory is called: `nic0 buffer`, `guest A RAM` */
@@ -64,7 +73,10 @@ export class MemoryMap {
 
   /** What the memory at an address is called. */
   nameAt(address: number): string {
-    if (address >= MEMORY_BYTES) return 'no memory';
+    if (address >= MEMORY_BYTES) {
+      const index = Math.floor((address - DEVICE_WINDOW.start) / REGISTER_BYTES);
+      return this.registers[index] ?? 'no memory';
+    }
     return this.names[this.ownerOf(address)];
   }
 }

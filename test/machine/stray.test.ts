@@ -191,3 +191,25 @@ test('a device can be found by name and by address', () => {
   expect(machine.find('nic0')?.model.name).toBe('nic0');
   expect(machine.find('03:00.1')).toBeUndefined();
 });
+
+describe("a write to another device's registers", () => {
+  const NVME_REGISTERS = '0xf0100000';
+
+  test.each([PASSTHROUGH, ''])('with "%s" reaches them and no memory', (boot) => {
+    const run = still(boot);
+    expect(type(run, `dma nic0 write ${NVME_REGISTERS} 4`).text).toContain('(nvme0 registers)');
+    expect(corrupted(run)).toEqual([]);
+  });
+
+  test.each([LAZY, STRICT])('with "%s" is refused: nobody maps registers', (boot) => {
+    const run = still(boot);
+    expect(type(run, `dma nic0 write ${NVME_REGISTERS} 4`).text).not.toContain('registers)');
+    expect(run.snapshot().faults).toMatchObject([{ device: 'nic0' }]);
+  });
+
+  test('by a device of a guest is refused', () => {
+    const run = still(PASSTHROUGH);
+    type(run, `dma gpu0 write ${NVME_REGISTERS} 4`);
+    expect(run.snapshot().faults).toMatchObject([{ device: 'gpu0' }]);
+  });
+});
