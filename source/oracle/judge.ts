@@ -76,6 +76,6 @@ function requestsOf(unit: UnitWords, entry: Case, memory?: PhysicalMemory): Requ
   const { requests } = runCase(unit, entry, { observe: true, memory });
   return entry.steps.map((step, index) => {
     const device = step.op === 'dma' ? step.device : 0;
-    return requests[index].map((request) => ({ ...request, device }));
+    return requests[index].map((request) => ({ ...request, device, at: index }));
   });
 }

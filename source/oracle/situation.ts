@@ -5,7 +5,8 @@ import type { ObservedRequest } from '../conformance/dma-engine.ts';
 import type { StepResult } from '../conformance/results.ts';
 import type { Step as WalkStep } from '../vtd/step.ts';
 
-export type Request = ObservedRequest & { readonly device: number };
+/** `at` is the index of its step. */
+export type Request = ObservedRequest & { readonly device: number; readonly at: number };
 
 export type Situation = {
   readonly unit: UnitWords;

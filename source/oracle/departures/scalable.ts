@@ -4,6 +4,7 @@ import type { Step as WalkStep } from '../../vtd/step.ts';
 import type { Request, Situation } from '../situation.ts';
 import { faultOf } from '../situation.ts';
 import type { Departure } from './departure.ts';
+import { isStillPassed } from './lasting-pass-through.ts';
 
 /** Fault reasons of scalable mode by those of legacy mode that QEMU has in their place. */
 const legacyReasons: Readonly<Record<string, readonly string[]>> = {
@@ -23,8 +24,10 @@ const legacyReasons: Readonly<Record<string, readonly string[]>> = {
 };
 
 const FPD = 2;
-const PASS_THROUGH = 4n;
 const FIRST_STAGE = 1;
+/** Bits of an address, in which QEMU's width is cut off. */
+const FULL_WIDTH = 48;
+const NOT_CANONICAL = 0x80;
 /** A and D */
 const FLAGS = 0x60n;
 
@@ -46,6 +49,12 @@ const stepOf = ({ steps }: Request, name: WalkStep['stage']): WalkStep | undefin
 const requestEntry = ({ steps }: Request): readonly number[] =>
   steps.findLast(({ stage, words }) => /^PASID (table entry|cache)/.test(stage) && words.length > 0)
     ?.words ?? [0];
+
+/** Whether all bits from the sign on are equal. */
+function isCanonical(address: bigint, width: number): boolean {
+  const upper = address >> BigInt(width - 1);
+  return upper === 0n || upper === (1n << BigInt(65 - width)) - 1n;
+}
 
 const isField = ({ fields }: Situation, name: string): boolean => fields.every(({ field }) => field === name);
 
@@ -142,24 +151,8 @@ export const scalableDepartures: readonly Departure[] = [
     name: 'end of pass-through in scalable mode',
     why: 'QEMU goes on passing the requests of a device through when its PASID table entry changes, until its context entry is invalidated.',
     apart: true,
-    explains: ({ entry, at, requests, earlier }) => {
-      if (!entry.scalable) return false;
-      const pokes = entry.steps.slice(0, at).flatMap((step) => (step.op === 'poke' ? [step] : []));
-      const passing = [...entry.mem, ...pokes].filter(
-        ({ qwords }) => ((qwords[0] >> 6n) & 7n) === PASS_THROUGH,
-      );
-      const all = [...earlier, ...requests];
-      return all.some(({ device }) => {
-        const places = all
-          .filter((request) => request.device === device)
-          .flatMap(({ steps }) => steps)
-          .flatMap(({ stage, words, address }) =>
-            stage === 'PASID table entry' && words.length > 0 ? address : [],
-          );
-        // Where the table has not been reached since, it may be any.
-        return passing.some(({ address }) => places.length === 0 || places.includes(address));
-      });
-    },
+    explains: (situation) =>
+      situation.entry.scalable && situation.unit.passThrough && isStillPassed(situation),
   },
   {
     name: 'canonical addresses of a narrow entry',
@@ -169,10 +162,12 @@ export const scalableDepartures: readonly Departure[] = [
       entry.scalable &&
       [...earlier, ...requests].some((request) => {
         const [word] = requestEntry(request);
-        const width = BigInt(30 + 9 * ((word >>> 2) & 7));
-        // What is canonical in 48 bits is so in fewer if all bits from the sign on are equal.
-        const isNarrow = request.address >> (width - 1n) !== 0n && width !== 48n;
-        return ((word >>> 6) & 7) === FIRST_STAGE && isNarrow;
+        const width = Math.min(30 + 9 * ((word >>> 2) & 7), FULL_WIDTH);
+        return (
+          ((word >>> 6) & 7) === FIRST_STAGE &&
+          faultOf(request) !== NOT_CANONICAL &&
+          !isCanonical(request.address, width)
+        );
       }),
   },
   {

@@ -4,7 +4,7 @@ import type { Case, UnitWords } from '../../../source/conformance/case-file.ts';
 import type { FieldDifference } from '../../../source/conformance/compare.ts';
 import { writeCases } from '../../../source/conformance/write-cases.ts';
 import { Comparer } from '../../../source/oracle/compare-with-qemu.ts';
-import type { QemuProgram } from '../../../source/oracle/program.ts';
+import { QemuError, type QemuProgram } from '../../../source/oracle/program.ts';
 
 export type FuzzOptions = {
   readonly unit: UnitWords;
@@ -47,14 +47,23 @@ class Differs extends Error {
   }
 }
 
+/** @throws QemuError with the case as a file, if QEMU ended or did not answer */
 export async function differential(program: QemuProgram, options: FuzzOptions): Promise<FuzzResult> {
   const { unit, cases, count, seed, progress } = options;
   await using comparer = new Comparer(program, unit);
   let same = 0;
   let complete = 0;
   const departures = new Map<string, number>();
+  const fileOf = (entry: Case) => writeCases({ groups: [{ name: 'found', unit, cases: [entry] }] });
+  let failure: QemuError | null = null;
   const property = fc.asyncProperty(cases, async (entry) => {
-    const { judgement } = await comparer.compare(entry);
+    // There is nobody left to ask about smaller cases.
+    if (failure !== null) return;
+    const { judgement } = await comparer.compare(entry).catch((error) => {
+      if (!(error instanceof QemuError)) throw error;
+      failure = new QemuError(`${error.message}\n${fileOf(entry)}`);
+      throw failure;
+    });
     progress?.();
     for (const name of new Set(judgement.departures.map((found) => found.name)))
       departures.set(name, (departures.get(name) ?? 0) + 1);
@@ -68,10 +77,11 @@ export async function differential(program: QemuProgram, options: FuzzOptions): 
     numRuns: count,
     seed,
   });
+  if (failure !== null) throw failure;
   if (!failed) return { same, complete, departures, found: null };
   if (!(errorInstance instanceof Differs) || counterexample === null) throw errorInstance;
   const { step, fields } = errorInstance;
-  const file = writeCases({ groups: [{ name: 'found', unit, cases: [counterexample[0]] }] });
+  const file = fileOf(counterexample[0]);
   return { same, complete, departures, found: { at: numRuns, step, fields, file } };
 }
 

@@ -4,6 +4,7 @@ import type { Case, UnitWords } from '../../../source/conformance/case-file.ts';
 import { queueCase } from '../cases/queue-case.ts';
 import { registerCase } from '../cases/register-case.ts';
 import { scalableCase, scalableChangeCase, scalableQueueCase } from '../cases/scalable/scalable-case.ts';
+import { scalableStaleCase } from '../cases/scalable/stale-case.ts';
 import { staleCase } from '../cases/stale-case.ts';
 import { changeCase, translationCase } from '../cases/translation-case.ts';
 import { firstStageUnits, scalableUnits, units } from '../units.ts';
@@ -45,6 +46,12 @@ export const modes: Readonly<Record<string, Mode>> = {
     units: scalableUnits,
     cases: scalableQueueCase,
   },
+  'scalable-stale': {
+    scalable: true,
+    about: 'what stays cached of second-stage tables in scalable mode',
+    units: scalableUnits,
+    cases: scalableStaleCase,
+  },
   'first-stage': {
     scalable: true,
     about: 'PASID structures and first-stage tables',
@@ -62,5 +69,11 @@ export const modes: Readonly<Record<string, Mode>> = {
     about: 'descriptors of 256 bits on a unit with first-stage tables',
     units: firstStageUnits,
     cases: scalableQueueCase,
+  },
+  'first-stage-stale': {
+    scalable: true,
+    about: 'what stays cached of first-stage tables',
+    units: firstStageUnits,
+    cases: scalableStaleCase,
   },
 };

@@ -13,7 +13,15 @@ import { DOMAINS, ROOT, table, watched } from '../tables.ts';
 import { usualWidth } from '../translation-case.ts';
 import { type Change, change, type Parts, Software } from './changes.ts';
 import { wideDescriptor } from './descriptors.ts';
-import { context, directoryEntry, pasid, root, structures, structuresIn } from './structures.ts';
+import {
+  context,
+  directoryEntry,
+  pasid,
+  root,
+  structures,
+  structuresIn,
+  WRONG_WIDTHS_IN_USE,
+} from './structures.ts';
 import { firstStage, secondStage, type TableKind } from './table-kind.ts';
 
 type Request = Extract<Step, { op: 'dma' }>;
@@ -34,7 +42,7 @@ const length = fc.oneof(
 
 const interrupts = fc.constantFrom(0xfee0_0000n, 0xfeef_fff8n, 0xfedf_fffcn, 0xfeef_fffcn);
 
-function request<Entry>(kind: TableKind<Entry>): fc.Arbitrary<Request> {
+export function request<Entry>(kind: TableKind<Entry>): fc.Arbitrary<Request> {
   const usual = fc
     .tuple(
       fc.constantFrom(0, ...kind.indices[4]),
@@ -63,7 +71,7 @@ function request<Entry>(kind: TableKind<Entry>): fc.Arbitrary<Request> {
   });
 }
 
-const slots = <Entry>(kind: TableKind<Entry>) =>
+export const slots = <Entry>(kind: TableKind<Entry>) =>
   Array.from({ length: DOMAINS }, (_, domain) =>
     LEVELS.flatMap((level) =>
       kind.indices[level].map((index, slot) => ({
@@ -75,7 +83,7 @@ const slots = <Entry>(kind: TableKind<Entry>) =>
     ),
   ).flat();
 
-const entriesOf = <Entry>(
+export const entriesOf = <Entry>(
   kind: TableKind<Entry>,
   isSound: boolean,
 ): fc.Arbitrary<Record<number, Entry[]>[]> =>
@@ -98,7 +106,7 @@ function partsOf<Entry>(unit: UnitWords, kind: TableKind<Entry>, isSound: boolea
     root: root(wrong),
     context: context(wrong),
     directory: directoryEntry(wrong),
-    pasid: pasid(kind.type, usualWidth(unit), wrong),
+    pasid: pasid(kind.type, usualWidth(unit), wrong, WRONG_WIDTHS_IN_USE),
   };
 }
 
