@@ -132,7 +132,12 @@ describe('descriptors find their type and say what they drop', () => {
     ['0x510000014 0', 'Drops the 4 entries from 0x4 on'],
     ['0x1 0', 'Granularity 0 is reserved'],
     ['0x2 0', 'Granularity 0 is reserved'],
-    ['0x3 0', 'Drops translations that a device keeps in its own TLB.'],
+    ['0x30000000003 0xff001', 'Asks 03:00.0 to drop 0x0 to 0x1fffff from its own TLB.'],
+    ['0x30000000003 0x7ffffffffffff001', 'Asks 03:00.0 to drop everything from its own TLB.'],
+    ['0x503000008 0x1000', 'Asks 03:00.0 to drop 0x1000 to 0x1fff of PASID 5 from its own TLB.'],
+    ['0x503000008 0x1001', 'of all PASIDs'],
+    ['0x503001019 0x18', 'Tells 03:00.0 about page request group 3 for PASID 5: the request is invalid.'],
+    ['0x503002009 0x18', 'group 3: reserved response 2.'],
     ['0x7 0', 'Belongs to scalable mode'],
     ['0x0 0', 'There is no such type: the queue stops at it (IQE: descriptor of an invalid type).'],
     ['0x201 0', 'There is no such type'],
@@ -222,7 +227,7 @@ test('what all kinds have in common', () => {
   for (const { name, parameters, hasLevel } of kinds) {
     const result = decode([name, ...(hasLevel ? ['1'] : []), ...parameters.map(() => '0x0')]);
     expect(result).toMatchObject({ kind: name, reserved: [] });
-    expect(result.source).toMatch(/^VT-d chapter/);
+    expect(result.source).toMatch(/^(VT-d|PCIe) chapter/);
     expect(result.means, name).not.toEqual([]);
   }
 });

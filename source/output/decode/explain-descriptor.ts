@@ -3,9 +3,12 @@
 import {
   contextDescriptor,
   descriptorLayout,
+  deviceTlbDescriptor,
   Granularity,
   interruptEntryDescriptor,
   iotlbDescriptor,
+  pageResponseDescriptor,
+  pasidDeviceTlbDescriptor,
   waitDescriptor,
 } from '../../vtd/invalidation-descriptor.ts';
 import { bits, ignored, type Layout, layout } from '../../vtd/layout.ts';
@@ -13,6 +16,7 @@ import { QueueError } from '../../vtd/registers.ts';
 import { bdf } from '../../vtd/source-id.ts';
 import { queueErrorText } from './codes.ts';
 import type { Explanation, Subject } from './decoded.ts';
+import { deviceTlb, pageResponse, pasidDeviceTlb } from './explain-device-tlb.ts';
 import { hexText } from './fields.ts';
 import { isMisaligned, pagesText } from './pages.ts';
 import { unitsWhere } from './reserved.ts';
@@ -21,11 +25,8 @@ import { unitsWhere } from './reserved.ts';
 const otherDescriptor = layout('descriptor of another type', 128, contextDescriptor.source, {
   type: bits(3, 0, 'descriptor type', {
     values: {
-      3: 'device TLB',
       6: 'PASID-based IOTLB',
       7: 'PASID cache',
-      8: 'PASID-based device TLB',
-      9: 'page group response',
     },
   }),
   between: ignored(8, 4, 'depends on the type'),
@@ -116,12 +117,6 @@ function wait({ values: { IF, SW, FN, PD, STDATA, STADDR } }: Subject): string[]
 }
 
 function other({ values: { type, typeHigh } }: Subject): string[] {
-  if (typeHigh === 0n && type === 3n) {
-    return [
-      'Drops translations that a device keeps in its own TLB. What exactly is not decoded here.',
-      `On a unit without device TLBs (ECAP.DT = 0) ${stops(QueueError.TYPE)}.`,
-    ];
-  }
   const isScalable = typeHigh === 0n && type >= 6n && type <= 9n;
   return [
     isScalable
@@ -136,6 +131,9 @@ const sentences = new Map<Layout, (subject: Subject) => string[]>([
   [iotlbDescriptor, iotlb],
   [interruptEntryDescriptor, interruptEntry],
   [waitDescriptor, wait],
+  [deviceTlbDescriptor, deviceTlb],
+  [pasidDeviceTlbDescriptor, pasidDeviceTlb],
+  [pageResponseDescriptor, pageResponse],
 ]);
 
 export function explainDescriptor(subject: Subject): Explanation {

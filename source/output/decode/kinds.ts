@@ -5,12 +5,15 @@ import { messageLayout, remappableMessage, remappableRte, rteLayout } from '../.
 import { interruptEntryLayout, remappedEntry } from '../../vtd/interrupt-remapping-entry.ts';
 import { iotlbDescriptor } from '../../vtd/invalidation-descriptor.ts';
 import type { Layout } from '../../vtd/layout.ts';
+import { pageRequestEntry } from '../../vtd/page-request.ts';
 import { pagingEntryLayout, tableEntry } from '../../vtd/paging-entry.ts';
 import { postedInterruptDescriptor } from '../../vtd/posted-interrupt-descriptor.ts';
 import { registerLayouts } from '../../vtd/registers.ts';
 import { rootEntry } from '../../vtd/root-entry.ts';
+import { translationCompletion } from '../../vtd/translation-completion.ts';
 import type { Explanation, Subject } from './decoded.ts';
 import { anyDescriptorLayout, explainDescriptor } from './explain-descriptor.ts';
+import { explainCompletion, explainPageRequest } from './explain-device-tlb.ts';
 import { explainContextEntry, explainPagingEntry, explainRootEntry } from './explain-entry.ts';
 import { explainFaultRecord } from './explain-fault.ts';
 import {
@@ -75,6 +78,8 @@ export const kinds: readonly Kind[] = [
   ),
   kind('descriptor', iotlbDescriptor, anyDescriptorLayout, explainDescriptor),
   fixed('fault-record', faultRecord, explainFaultRecord),
+  fixed('page-request', pageRequestEntry, explainPageRequest),
+  fixed('translation-completion', translationCompletion, explainCompletion),
   kind('irte', remappedEntry, (lowest) => interruptEntryLayout(lowest), explainInterruptEntry),
   fixed('posted-interrupt-descriptor', postedInterruptDescriptor, explainPostedDescriptor),
   kind('msi', remappableMessage, messageLayout, explainMessage, false, ['ADDRESS', 'DATA']),
