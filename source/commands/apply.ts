@@ -5,8 +5,8 @@ import { assignment, blocking, strayDma, takingBack, typeChange } from '../linux
 import type { Device } from '../machine/device.ts';
 import { findGuest } from '../machine/guest.ts';
 import type { Simulation } from '../simulation/simulation.ts';
-import type { Transaction } from '../simulation/snapshot.ts';
-import { hex, parseHalves } from '../vtd/bits.ts';
+import type { InterruptState, Transaction } from '../simulation/snapshot.ts';
+import { hex, hexOf, parseHalves } from '../vtd/bits.ts';
 import { faultReason } from '../vtd/fault-reason.ts';
 import { READ, WRITE } from '../vtd/paging-entry.ts';
 import { addressFor, cycleBuffers, dmaToBuffers, mapBuffers, unmapBuffers } from './buffers.ts';
@@ -17,7 +17,7 @@ import { Refused, type Result } from './result.ts';
 
 type MachineCommand = Extract<
   Command,
-  { name: 'device' | 'dma' | 'map' | 'unmap' | 'cycle' | 'entry' | 'invalidation' | 'workload' }
+  { name: 'device' | 'dma' | 'map' | 'unmap' | 'cycle' | 'entry' | 'interrupt' | 'invalidation' | 'workload' }
 >;
 
 /**
@@ -47,6 +47,8 @@ export function carryOut(simulation: Simulation, command: MachineCommand): Resul
       return cycleBuffers(simulation, device, command.count);
     case 'entry':
       return writeEntry(simulation, device, command);
+    case 'interrupt':
+      return strayInterrupt(simulation, device, command);
     case 'invalidation':
       return setInvalidation(simulation, device, command.to);
     case 'workload':
@@ -242,17 +244,64 @@ function stray(simulation: Simulation, device: Device, command: Extract<Command,
   if (made !== undefined) journal.sent.set(name, made);
   // Time for the kernel to take the fault interrupt, so that its message is there to be read.
   if (made?.outcome === 'blocked') simulation.advance(simulation.now + machine.values['fault.interruptNs']);
-  return { text: whatBecameOf(simulation, name, command.type, made, corruptedBefore), linux: strayDma };
+  return { text: whatBecameOf(simulation, device, command.type, made, corruptedBefore), linux: strayDma };
+}
+
+/** One interrupt message of a device's own making. */
+function strayInterrupt(
+  simulation: Simulation,
+  device: Device,
+  { address, data }: Extract<Command, { name: 'interrupt' }>,
+): Result {
+  const { machine, journal } = simulation;
+  const { name } = device.model;
+  const detail = journal.detail;
+  journal.detail = true;
+  journal.command('interrupt', name, `data ${data} to ${address}`);
+  machine.dma.interrupt(device, Number(address) | 0, Number(data) | 0);
+  journal.detail = detail;
+  const made = journal.transactions.get(name)?.at(-1);
+  // Time for the kernel to take the fault interrupt, so that its message is there to be read.
+  if (made?.outcome === 'blocked') simulation.advance(simulation.now + machine.values['fault.interruptNs']);
+  return { text: interruptText(simulation, device, made?.interrupt, made?.fault ?? 0), linux: strayDma };
+}
+
+/** What became of an interrupt message. */
+function interruptText(
+  { machine }: Simulation,
+  { model: { name, sourceId } }: Device,
+  interrupt: InterruptState | undefined,
+  fault: number,
+): string {
+  if (fault !== 0) {
+    const code = `0x${fault.toString(16).padStart(2, '0')}`;
+    return `Blocked: fault ${code}, ${faultReason(fault).meaning}. No processor was interrupted.`;
+  }
+  if (interrupt === undefined || interrupt.delivery === null)
+    return 'Refused, but not by the IOMMU: an interrupt is a write of four bytes.';
+  const target = `vector ${interrupt.vector} on processor ${interrupt.processor}`;
+  const isOwn = machine.kernel.interrupts
+    .of(sourceId)
+    .some(({ at }) => hexOf(0, at.vector) === interrupt.vector && at.processor === interrupt.processor);
+  if (interrupt.delivery === 'remapped') return `Remapped to ${target}, as entry ${interrupt.index} says.`;
+  if (interrupt.delivery !== 'as written') return `Posted for the guest, as entry ${interrupt.index} says.`;
+  return isOwn
+    ? `Delivered as written: ${target}, which is ${name}'s own.`
+    : `Delivered as written: ${target}. Nobody gave ${name} that vector, and nothing stopped it.`;
 }
 
 function whatBecameOf(
-  { journal }: Simulation,
-  name: string,
+  simulation: Simulation,
+  device: Device,
   type: string,
   made: Transaction | undefined,
   corruptedBefore: number,
 ): string {
+  const { journal } = simulation;
+  const { name } = device.model;
   if (made === undefined) return `${name} did nothing.`;
+  if (made.interrupt !== undefined && made.bytes === 4)
+    return interruptText(simulation, device, made.interrupt, made.fault);
   if (made.outcome === 'blocked' && made.fault === 0) {
     return `Refused, but not by the IOMMU, which is off: only interrupts go to ${made.address}.`;
   }
@@ -260,7 +309,6 @@ function whatBecameOf(
     const code = `0x${made.fault.toString(16).padStart(2, '0')}`;
     return `Blocked: fault ${code}, ${faultReason(made.fault).meaning}. Nothing was ${type === 'write' ? 'written' : 'read'}.`;
   }
-  if (made.outcome === 'interrupt') return `${name} sent an interrupt: a write to 0xfeex_xxxx is never DMA.`;
   const where = `${made.output} (${made.landed})`;
   if (type === 'read') return `It read ${where}.`;
   if (made.landed === 'no memory') return `It wrote ${where}: the write went nowhere.`;

@@ -54,6 +54,13 @@ export type Command =
       readonly address: string | 'buffer' | null;
       readonly fields: readonly { readonly field: string; readonly value: string }[];
     }
+  | {
+      readonly name: 'interrupt';
+      readonly device: string;
+      /** Of the message: an address in 0xfeex_xxxx, and 32 bits of data; both as `0x…`. */
+      readonly address: string;
+      readonly data: string;
+    }
   | { readonly name: 'invalidation'; readonly device: string; readonly to: 'strict' | 'lazy' | 'flip' }
   | { readonly name: 'boot'; readonly line: string }
   /** Put another remapping unit into the machine, with parameters other than the default, and reboot. */

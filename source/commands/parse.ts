@@ -1,4 +1,5 @@
 /** The command language: one line of text to a command and back. */
+import { hexOf } from '../vtd/bits.ts';
 import { type PresetName, presets } from '../vtd/capabilities.ts';
 import { type Command, type CommandName, entryTables, viewNames } from './command.ts';
 import { durationText, parseDuration } from './duration.ts';
@@ -14,6 +15,7 @@ import {
   fieldWords,
   integer,
   kernelVersion,
+  messageAddress,
   oneOf,
   settingText,
   settingWords,
@@ -102,6 +104,20 @@ const grammar: { readonly [N in CommandName]: Grammar } = {
       const table = oneOf('a table', entryTables, word);
       const address = table === 'page' ? addressOrBuffer(rest.shift() ?? '') : null;
       return { name: 'entry', device: named, table, address, fields: fieldWords(table, rest) };
+    },
+  },
+  interrupt: {
+    usage: 'interrupt <device> [address] [data]',
+    help: 'let a device send one interrupt message; without an address a stray one, vector 0x41 to processor 0',
+    parse: (words) => {
+      atMost(words, 3, 'interrupt nic0 0xfee00000 0x41');
+      const [device, address = '0xfee00000', data = '0x41'] = words;
+      return {
+        name: 'interrupt',
+        device: deviceName(device),
+        address: messageAddress(address),
+        data: hexOf(0, integer('the data', data, 0, 0xffff_ffff)),
+      };
     },
   },
   invalidation: {
@@ -325,6 +341,8 @@ export function commandText(command: Command): string {
       const fields = command.fields.map(({ field, value }) => `${field}=${value}`);
       return ['entry', command.device, command.table, command.address ?? [], ...fields].flat().join(' ');
     }
+    case 'interrupt':
+      return `interrupt ${command.device} ${command.address} ${command.data}`;
     case 'boot':
       return `boot ${command.line}`.trimEnd();
     case 'unit':

@@ -61,6 +61,17 @@ export function addressWord(word: string): string {
   return hexOf(halves.hi, halves.lo);
 }
 
+/** An address at which a write is an interrupt. */
+export function messageAddress(word: string): string {
+  const halves = parseHalves(word);
+  if (halves === null || halves.hi !== 0 || halves.lo >>> 20 !== 0xfee || halves.lo % 4 !== 0) {
+    throw new Wrong(
+      `expected the address of an interrupt message, from 0xfee00000 to 0xfeeffffc in steps of 4, got ${quoted(word)}`,
+    );
+  }
+  return hexOf(halves.hi, halves.lo);
+}
+
 /** An address, or the buffer that `map` or `unmap` had last. */
 export const addressOrBuffer = (word: string): string => (word === 'buffer' ? word : addressWord(word));
 

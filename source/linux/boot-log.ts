@@ -28,13 +28,27 @@ export function logTables(
   }
 }
 
-/** The line about interrupt remapping: its mode is the unit's to offer. */
-export function logInterruptRemapping(log: KernelLog, unit: Capabilities): void {
-  log.boot(
-    0.0591,
-    `DMAR-IR: Enabled IRQ remapping in ${unit.extendedInterruptMode ? 'x2apic' : 'xapic'} mode`,
-  );
+/**
+ * The lines about interrupt remapping: `drivers/iommu/intel/irq_remapping.c`, `arch/x86/kernel/apic/apic.c`.
+ *
+ * @param table null where interrupts are not remapped
+ */
+export function logInterruptRemapping(
+  log: KernelLog,
+  table: { readonly isX2apic: boolean } | null,
+  unitBase: number,
+): void {
+  if (table === null) return log.boot(0.0592, NO_X2APIC);
+  // Two blanks, as Linux prints them.
+  log.boot(0.0588, `DMAR-IR: IOAPIC id 2 under DRHD base  0x${unitBase.toString(16)} IOMMU 0`);
+  if (table.isX2apic)
+    log.boot(0.0589, 'DMAR-IR: Queued invalidation will be enabled to support x2apic and Intr-remapping.');
+  else log.boot(0.0589, 'DMAR-IR: dmar0 does not support EIM');
+  log.boot(0.0591, `DMAR-IR: Enabled IRQ remapping in ${table.isX2apic ? 'x2apic' : 'xapic'} mode`);
+  log.boot(0.0592, table.isX2apic ? 'x2apic enabled' : NO_X2APIC);
 }
+
+const NO_X2APIC = "x2apic: IRQ remapping doesn't support X2APIC mode";
 
 /** Lines about the default domain; Linux prints them whether or not the IOMMU is used. */
 export function logPolicy(log: KernelLog, policy: Policy, version: KernelVersion): void {

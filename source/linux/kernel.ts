@@ -2,6 +2,7 @@
  * A Linux host on one machine: boots with a command line, gives every device a domain, offers the DMA API,
  * lends devices to guests and handles faults.
  */
+import { DeliveryMode } from '../vtd/interrupt-remapping-entry.ts';
 import type { Iommu } from '../vtd/iommu.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
 import { type BootSettings, readBootLine } from './boot-line.ts';
@@ -16,6 +17,8 @@ import { DomainFactory } from './domain-factory.ts';
 import type { FileTree } from './files/file-tree.ts';
 import { kernelFiles } from './files/kernel-files.ts';
 import { setGroupType } from './group-type.ts';
+import { FAULT_VECTOR } from './interrupt-vectors.ts';
+import { type DeviceInterrupt, Interrupts } from './interrupts.ts';
 import type { IovaTuning, Reserved } from './iova.ts';
 import { KernelLog } from './kernel-log.ts';
 import { faultMessage, faultStatusMessage } from './messages.ts';
@@ -32,7 +35,7 @@ import {
   plainPlatform,
   usesScalableMode,
 } from './policy.ts';
-import { FAULT_VECTOR, UnitDriver } from './unit-driver.ts';
+import { UnitDriver } from './unit-driver.ts';
 import { isSince, type KernelVersion } from './version.ts';
 import {
   attachNested,
@@ -81,12 +84,18 @@ export type KernelObserver = {
 /** Pages between one new data frame and the next: a prime, so that buffers scatter as on a busy machine. */
 const DATA_STRIDE = 7919;
 
+/** The source id of the IOAPIC by the scopes of the ACPI DMAR table; a client machine has f0:1f.0 there. */
+const IOAPIC = 0xf0f8;
+
 export class Kernel {
   readonly version: KernelVersion;
   readonly settings: BootSettings;
   readonly policy: Policy;
   /** The unit, if it is used, is in scalable mode. */
   readonly isScalable: boolean;
+  /** Interrupts of devices are remapped. */
+  readonly remapsInterrupts: boolean;
+  readonly interrupts: Interrupts;
   readonly log: KernelLog;
   readonly dataFrames: PageFrames;
   readonly domains: DomainFactory;
@@ -154,9 +163,12 @@ export class Kernel {
 
     logTables(this.log, settings, unit.capabilities, hardware.unitBase, functions);
     // Interrupt remapping sets the queue up first; without it, DMA remapping does.
-    if (settings.interruptRemapping || this.policy.translation)
-      driver.enableQueue(settings.interruptRemapping);
-    if (settings.interruptRemapping) logInterruptRemapping(this.log, unit.capabilities);
+    this.remapsInterrupts = settings.interruptRemapping && unit.capabilities.interruptRemapping;
+    if (this.remapsInterrupts || this.policy.translation) driver.enableQueue();
+    const table = this.remapsInterrupts ? driver.enableInterruptRemapping() : null;
+    this.interrupts = new Interrupts(memory, frames, table, settings.sourceIdCheck);
+    this.interrupts.setUpIoApic(IOAPIC);
+    logInterruptRemapping(this.log, table, hardware.unitBase);
     logPolicy(this.log, this.policy, version);
     for (const message of this.policy.messages.start) this.log.boot(0.307, message);
     if (this.policy.translation) this.startTranslation(functions);
@@ -197,9 +209,28 @@ export class Kernel {
     this.observer?.message(text);
   }
 
-  /** An interrupt was delivered to the CPU. */
-  interrupt(vector: number): void {
-    if (vector === FAULT_VECTOR) this.handleFaults();
+  /**
+   * An interrupt was delivered to a processor.
+   *
+   * @returns whose it is, or null if it is no device's
+   */
+  interrupt(vector: number, processor = 0, mode: number = DeliveryMode.FIXED): DeviceInterrupt | null {
+    if (mode === DeliveryMode.NMI) {
+      this.say(`Uhhuh. NMI received for unknown reason 3d on CPU ${processor}.`);
+      this.say('Dazed and confused, but trying to continue');
+      return null;
+    }
+    // SMIs are firmware's, and INIT and ExtINT do nothing to a processor that runs a kernel like this one.
+    if (mode !== DeliveryMode.FIXED && mode !== DeliveryMode.LOWEST) return null;
+    if (vector === FAULT_VECTOR && processor === 0) {
+      this.handleFaults();
+      return null;
+    }
+    const before = this.interrupts.unexpected;
+    const handled = this.interrupts.handle({ vector, processor });
+    if (this.interrupts.unexpected > before)
+      this.say(`__common_interrupt: ${processor}.${vector} No irq handler for vector`);
+    return handled === 'posted' ? null : handled;
   }
 
   /** dma_map_page: make memory reachable for a device. See DmaApi. */
@@ -221,6 +252,8 @@ export class Kernel {
   /** Unbind or bind a host driver. */
   bindDriver(sourceId: number, driver: string | null): void {
     this.devices.of(sourceId).driver = driver;
+    if (driver === null) this.interrupts.tearDown(sourceId);
+    else this.interrupts.setUp(sourceId, driver);
   }
 
   /** Write `/sys/kernel/iommu_groups/<group>/type`. See setGroupType of group-type.ts. */
@@ -235,7 +268,7 @@ export class Kernel {
   claim(sourceId: number): void {
     claim(this.devices.of(sourceId), this.devices, {
       translation: this.policy.translation,
-      interruptRemapping: this.settings.interruptRemapping,
+      interruptRemapping: this.remapsInterrupts,
       allowUnsafeInterrupts: this.settings.allowUnsafeInterrupts,
       unsafeNoIommuMode: this.settings.unsafeNoIommuMode,
       say: (text) => this.say(text),
@@ -287,8 +320,15 @@ export class Kernel {
     this.meter.charge('invalidate');
   }
 
+  /** Set up the interrupt of a claimed device for a guest; the unit posts it where it can. */
+  lendInterrupts(sourceId: number, guest: string): void {
+    const posts = this.unit.capabilities.postedInterrupts && this.settings.postedInterrupts;
+    this.interrupts.lend(sourceId, guest, posts);
+  }
+
   /** Give a claimed device back. See vfio.ts. */
   release(sourceId: number): void {
+    this.interrupts.tearDown(sourceId);
     release(this.devices.of(sourceId), this.devices, this.domains);
   }
 

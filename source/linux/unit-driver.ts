@@ -2,22 +2,27 @@
  * The driver of one remapping unit: `drivers/iommu/intel/{dmar.c,iommu.c,pasid.c}`. It reaches the chip only
  * through registers, tables in memory and the invalidation queue.
  */
-import { highHalf, lowHalf } from '../vtd/bits.ts';
-import { DescriptorType } from '../vtd/invalidation-descriptor.ts';
+import { DescriptorType, interruptEntryDescriptor } from '../vtd/invalidation-descriptor.ts';
 import type { Iommu } from '../vtd/iommu.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
-import { faultStatus, Global, Offset, ONE_SHOT_MASK, rootTableAddress } from '../vtd/registers.ts';
+import {
+  faultStatus,
+  Global,
+  interruptTableAddress,
+  Offset,
+  ONE_SHOT_MASK,
+  rootTableAddress,
+} from '../vtd/registers.ts';
 import { AtsDevices } from './ats-devices.ts';
 import type { PagingDomain } from './domain.ts';
+import { InterruptTable, TABLE_BYTES, TABLE_SIZE } from './interrupt-table.ts';
+import { FAULT_VECTOR } from './interrupt-vectors.ts';
 import { LegacyMode } from './legacy-mode.ts';
-import type { PageFrames } from './page-frames.ts';
+import { PAGE, type PageFrames } from './page-frames.ts';
 import type { PciFunction } from './pci.ts';
 import { QueuedInvalidation } from './queued-invalidation.ts';
 import { ScalableMode } from './scalable-mode.ts';
 import type { TranslationMode } from './translation-mode.ts';
-
-/** The interrupt vector that Linux gives fault events; any free one. */
-export const FAULT_VECTOR = 0x21;
 
 export class UnitDriver {
   readonly unit: Iommu;
@@ -62,20 +67,28 @@ export class UnitDriver {
     return this.usedAts?.has(sourceId) ?? false;
   }
 
-  /** Early boot: the invalidation queue, and interrupt remapping if asked for. */
-  enableQueue(interruptRemapping: boolean): void {
+  /** Early boot: the invalidation queue. */
+  enableQueue(): void {
     const queue = new QueuedInvalidation(this.unit, this.memory, this.frames, this.onQueueError);
     queue.givesHint = this.givesHint;
     this.queue = queue;
     this.command(Global.QIE, Global.QIE);
-    if (!interruptRemapping) return;
-    const table = this.frames.allocateCleared(this.memory);
-    this.interruptTable = { address: table, bytes: 4096 };
-    // S = 15: 65,536 entries, as Linux asks for.
-    this.unit.write64(Offset.IRTA, highHalf(table), lowHalf(table) | 0xf);
+  }
+
+  /** Early boot, after the queue: an empty table of interrupt remapping, in x2APIC mode where the unit has it. */
+  enableInterruptRemapping(): InterruptTable {
+    const { unit, memory, frames, queue } = this;
+    if (queue === null) throw new Error('the invalidation queue comes before interrupt remapping');
+    const base = frames.allocateRun(TABLE_BYTES / PAGE);
+    const isX2apic = unit.capabilities.extendedInterruptMode;
+    const [low, high] = interruptTableAddress.encode({ IRTA: base, EIME: isX2apic ? 1 : 0, S: TABLE_SIZE });
+    unit.write64(Offset.IRTA, high, low);
+    this.interruptTable = { address: base, bytes: TABLE_BYTES };
     this.command(Global.SIRTP, Global.SIRTP);
-    queue.submit(Int32Array.of(DescriptorType.INTERRUPT_ENTRY, 0, 0, 0));
+    if (!unit.capabilities.setInterruptTableInvalidates)
+      queue.submit(interruptEntryDescriptor.encode({ type: DescriptorType.INTERRUPT_ENTRY }));
     this.command(Global.IRE, Global.IRE);
+    return new InterruptTable(memory, queue, base, isX2apic);
   }
 
   /** Set an empty root table of a mode, drop what the caches hold, and take fault events. */

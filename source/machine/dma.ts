@@ -1,6 +1,7 @@
 /** A DMA request on its way through the unit into memory, and what becomes of it. */
 import type { Values } from '../parameters/registry.ts';
 import { hexOf, join } from '../vtd/bits.ts';
+import { Delivery } from '../vtd/interrupt-remapper.ts';
 import type { Iommu } from '../vtd/iommu.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
 import { READ, WRITE } from '../vtd/paging-entry.ts';
@@ -11,6 +12,10 @@ import type { Device } from './device.ts';
 import { MEMORY_BYTES, type MemoryMap, type OwnerId } from './memory-map.ts';
 
 const PAGE = 4096;
+/** What devices write. */
+const PATTERN = 0x9696_9696 | 0;
+/** The words for Delivery, from AS_WRITTEN on. */
+const deliveryNames = ['as written', 'remapped', 'posted', 'posted, notified'] as const;
 
 /** The words for an outcome, in the order of Outcome. */
 export const outcomeNames = ['untranslated', 'passed', 'hit', 'walked', 'interrupt', 'blocked'] as const;
@@ -59,9 +64,39 @@ export type Corruption = {
   readonly owner: string;
 };
 
+/** What became of an interrupt that was let through, and where it went. */
+export type InterruptResult = {
+  readonly delivery: 'as written' | 'remapped' | 'posted' | 'posted, notified';
+  readonly vector: number;
+  readonly processor: number;
+  readonly mode: number;
+};
+
+/** One write to 0xfeex_xxxx as it happened. */
+export type InterruptRecord = {
+  readonly device: Device;
+  /** Lower half of the address. */
+  readonly at: number;
+  readonly data: number;
+  readonly bytes: number;
+  /** The entry it named, or null. */
+  readonly index: number | null;
+  /** Null where it was refused. */
+  readonly result: InterruptResult | null;
+  readonly fault: number;
+  readonly steps: readonly Step[];
+};
+
+/** A processor gets an interrupt. */
+export type Deliver = (result: InterruptResult) => void;
+
 export type DmaObserver = {
   /** Whether to note the steps of this device's next request. */
   wants(device: Device): boolean;
+  /** Likewise of its next interrupt. */
+  wantsInterrupt(device: Device): boolean;
+  /** An interrupt whose steps were noted was let through, or one was refused. */
+  interrupted(record: InterruptRecord, recorded: boolean): void;
   /** A request whose steps were noted was served. */
   done(record: DmaRecord): void;
   /**
@@ -82,20 +117,53 @@ export class DmaPath {
   private readonly map: MemoryMap;
   private readonly values: Values;
   private readonly mayWrite: (device: Device, owner: OwnerId, address: number) => boolean;
+  private readonly deliver: Deliver;
 
-  /** @param mayWrite whether a page of this owner is a device's to write */
+  /**
+   * @param mayWrite whether a page of this owner is a device's to write
+   * @param deliver told of interrupts that reach a processor
+   */
   constructor(
     memory: PhysicalMemory,
     unit: Iommu,
     map: MemoryMap,
     values: Values,
     mayWrite: (device: Device, owner: OwnerId, address: number) => boolean,
+    deliver: Deliver,
   ) {
     this.memory = memory;
     this.unit = unit;
     this.map = map;
     this.values = values;
     this.mayWrite = mayWrite;
+    this.deliver = deliver;
+  }
+
+  /**
+   * A device sends an interrupt: a write of four bytes to an address in 0xfeex_xxxx.
+   *
+   * @returns whether it was let through
+   */
+  interrupt(device: Device, at: number, data: number, bytes = 4): boolean {
+    const { translator } = this.unit;
+    const { observer } = this;
+    const noted: Step[] | null = observer?.wantsInterrupt(device) ? [] : null;
+    translator.steps = noted;
+    translator.translate(device.model.sourceId, 0, at, WRITE);
+    translator.interrupt(device.model.sourceId, at, data, bytes);
+    translator.steps = null;
+    const { delivery, vector, destination, deliveryMode, interruptIndex } = translator;
+    const isBlocked = delivery === Delivery.NONE;
+    const result: InterruptResult | null = isBlocked
+      ? null
+      : { delivery: deliveryNames[delivery - 1], vector, processor: destination, mode: deliveryMode };
+    if (observer !== null && (noted !== null || isBlocked)) {
+      const index = interruptIndex < 0 ? null : interruptIndex;
+      const { fault, recorded } = translator;
+      observer.interrupted({ device, at, data, bytes, index, result, fault, steps: noted ?? [] }, recorded);
+    }
+    if (result !== null && delivery !== Delivery.POSTED) this.deliver(result);
+    return !isBlocked;
   }
 
   /**
@@ -110,6 +178,11 @@ export class DmaPath {
     let low = lo;
     while (left > 0) {
       const piece = Math.min(left, PAGE - (low & (PAGE - 1)));
+      if (high === 0 && low >>> 20 === 0xfee && access === WRITE) {
+        // A write there is an interrupt or nothing.
+        this.interrupt(device, low, PATTERN, piece);
+        break;
+      }
       const outcome = this.request(device, high, low, piece, access);
       latency += this.latency;
       if (outcome === Outcome.BLOCKED) break;
@@ -213,7 +286,7 @@ export class DmaPath {
   /** Store what the device wrote. Returns whether it was not its to write. */
   private write(device: Device, address: number, bytes: number): boolean {
     if (address >= MEMORY_BYTES) return false;
-    this.memory.fill(address, bytes, 0x9696_9696 | 0);
+    this.memory.fill(address, bytes, PATTERN);
     const owner = this.map.ownerOf(address);
     if (this.mayWrite(device, owner, address)) return false;
     const page = address - (address % PAGE);

@@ -21,7 +21,7 @@ import { PhysicalMemory } from '../vtd/memory.ts';
 import { parseBdf } from '../vtd/source-id.ts';
 import { type Buffers, ContiguousZone, GuestBuffers, HostBuffers, VirtualBuffers } from './buffers.ts';
 import type { Device } from './device.ts';
-import { DmaPath } from './dma.ts';
+import { DmaPath, type InterruptResult } from './dma.ts';
 import { type GuestModel, guestModels } from './guest.ts';
 import { LentBuffers } from './lent-buffers.ts';
 import {
@@ -106,8 +106,13 @@ export class Machine {
         givesHint: values['invalidation.hint'] === 'on',
       },
     );
-    this.dma = new DmaPath(this.memory, this.unit, this.map, values, (device, owner) =>
-      this.mayWrite(device, owner),
+    this.dma = new DmaPath(
+      this.memory,
+      this.unit,
+      this.map,
+      values,
+      (device, owner) => this.mayWrite(device, owner),
+      (result) => this.deliver(result),
     );
     this.perf = openEvents(this.unit, options.perf ?? []);
     for (const guest of guestModels) {
@@ -144,6 +149,7 @@ export class Machine {
       random: new Random(this.options.seed, `${name} ${device.runs}`),
       dma: (address, bytes, access) =>
         dma.transfer(device, highHalf(address), lowHalf(address), bytes, access),
+      interrupt: () => this.raise(device),
       cpuSpent: () => buffers.takeCycles() / values['cpu.ghz'],
       slowness: device.emulated ? values['guest.emulationFactor'] : 1,
     });
@@ -206,6 +212,7 @@ export class Machine {
       const domain = kernel.attachUnmanaged(sourceId, guest.largestLeaf);
       kernel.mapForOwner(domain, 0, [{ physical: guest.base, bytes: guest.bytes }]);
     }
+    kernel.lendInterrupts(sourceId, guest.name);
     device.guest = guest;
     device.emulated = false;
     this.start(device);
@@ -271,6 +278,21 @@ export class Machine {
     device.virtualIommu?.close();
     device.virtualIommu = null;
     this.kernel.release(device.model.sourceId);
+  }
+
+  /** A device sends the interrupt that its driver set up, if one did. */
+  private raise(device: Device): void {
+    const [own] = this.kernel.interrupts.of(device.model.sourceId);
+    if (own !== undefined) this.dma.interrupt(device, own.message.address | 0, own.message.data);
+  }
+
+  /** An interrupt reaches a processor; a notification is read a little later, so that others may join it. */
+  private deliver({ delivery, vector, processor, mode }: InterruptResult): void {
+    if (delivery !== 'posted, notified') this.kernel.interrupt(vector, processor, mode);
+    else
+      this.clock.after(this.values['interrupt.notifyNs'], () =>
+        this.kernel.interrupt(vector, processor, mode),
+      );
   }
 
   private groupSiblings(sourceId: number): number[] {

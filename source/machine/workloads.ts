@@ -16,6 +16,8 @@ export type WorkloadContext = {
   readonly values: Values;
   /** Do DMA of up to any length; returns how long its translations took, in nanoseconds. */
   dma(address: number, bytes: number, access: number): number;
+  /** Send the interrupt that the driver set up; none if nobody did. */
+  interrupt(): void;
   /** CPU time that IOMMU code took for this driver since last asked, in nanoseconds. */
   cpuSpent(): number;
   /** How much slower everything goes: 1, or more behind an emulated device. */
@@ -45,7 +47,8 @@ const DESCRIPTOR_BYTES = 16;
 
 /**
  * A receive ring: descriptors are fetched and written back four at a time, each packet goes to a buffer that
- * is mapped for it and unmapped after it. The CPU and the wire work side by side; the slower one sets the pace.
+ * is mapped for it and unmapped after it. The CPU and the wire work side by side; the slower one sets the pace. An
+ * interrupt follows a write-back, unless the last one was too short a time ago.
  */
 function* networkRing(context: WorkloadContext): Workload {
   const { buffers, random, values, slowness } = context;
@@ -54,17 +57,26 @@ function* networkRing(context: WorkloadContext): Workload {
   try {
     for (let i = 0; i < RING_ENTRIES; i++) posted.push(buffers.acquire(2048, 'fromDevice'));
     context.cpuSpent();
+    let quiet = 0;
     for (let packet = 0; ; packet = (packet + 1) % RING_ENTRIES) {
       const line = ring.address + (packet & ~3) * DESCRIPTOR_BYTES;
       let latency = 0;
       if (packet % 4 === 0) latency += context.dma(line, 64, READ);
       latency += context.dma(posted[packet].address, 1514, WRITE);
-      if (packet % 4 === 3) latency += context.dma(line, 64, WRITE);
+      if (packet % 4 === 3) {
+        latency += context.dma(line, 64, WRITE);
+        if (quiet >= values['nic.interruptNs']) {
+          context.interrupt();
+          quiet = 0;
+        }
+      }
       buffers.release(posted[packet]);
       posted[packet] = buffers.acquire(2048, 'fromDevice');
       const cpu = values['cpu.packetCycles'] / values['cpu.ghz'] + context.cpuSpent();
       const wire = values['nic.packetNs'] * (0.9 + 0.2 * random.next());
-      yield slowness * Math.max(wire, cpu, latency / values['read.outstanding']);
+      const wait = slowness * Math.max(wire, cpu, latency / values['read.outstanding']);
+      quiet += wait;
+      yield wait;
     }
   } finally {
     for (const buffer of posted) buffers.release(buffer);
@@ -76,7 +88,7 @@ const QUEUE_DEPTH = 32;
 /** Disks move a page in pieces, as their requests on the bus are smaller. */
 const PIECE_BYTES = 512;
 
-/** A disk: fetch a command, move a page, write a completion; 32 commands in flight. */
+/** A disk: fetch a command, move a page, write a completion and interrupt; 32 commands in flight. */
 function* blockIo(context: WorkloadContext): Workload {
   const { buffers, random, values, slowness } = context;
   const submission = buffers.acquire(4096, 'both');
@@ -92,6 +104,7 @@ function* blockIo(context: WorkloadContext): Workload {
         latency += context.dma(buffer.address + at, PIECE_BYTES, isRead ? WRITE : READ);
       }
       latency += context.dma(completion.address + (command % 256) * 16, 16, WRITE);
+      context.interrupt();
       if (flying.length > QUEUE_DEPTH) buffers.release(flying.shift() as Buffer);
       yield slowness *
         Math.max(random.exponential(25_000), context.cpuSpent(), latency / values['read.outstanding']);
@@ -113,6 +126,7 @@ function* usb(context: WorkloadContext): Workload {
     for (let turn = 0; ; turn++) {
       context.dma(transfers.address + (turn % 256) * 16, 16, READ);
       context.dma(events.address + (turn % 256) * 16, 16, WRITE);
+      context.interrupt();
       if (turn % 16 === 0) context.dma(region + (turn % 64) * 8, 8, WRITE);
       yield slowness * (900_000 + random.below(100_000));
     }
@@ -126,7 +140,7 @@ const STREAM_BYTES = 2 ** 21;
 const STREAM_BUFFERS = 64;
 const BURST = 8;
 
-/** A graphics card: reads large buffers from end to end, and writes its picture into another. */
+/** A graphics card: reads large buffers from end to end, each with an interrupt after it, and writes its picture. */
 function* stream(context: WorkloadContext): Workload {
   const { buffers, random, slowness } = context;
   const sources: Buffer[] = [];
@@ -141,6 +155,7 @@ function* stream(context: WorkloadContext): Workload {
         context.cpuSpent();
         yield slowness * (3_600 + random.below(400));
       }
+      context.interrupt();
     }
   } finally {
     for (const source of sources) buffers.release(source);

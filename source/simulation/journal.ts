@@ -7,10 +7,16 @@
  */
 import type { KernelObserver } from '../linux/kernel.ts';
 import type { Device } from '../machine/device.ts';
-import { addressText, type Corruption, type DmaObserver, type DmaRecord } from '../machine/dma.ts';
+import {
+  addressText,
+  type Corruption,
+  type DmaObserver,
+  type DmaRecord,
+  type InterruptRecord,
+} from '../machine/dma.ts';
 import type { Machine } from '../machine/machine.ts';
 import { hex, hexOf } from '../vtd/bits.ts';
-import { faultReason } from '../vtd/fault-reason.ts';
+import { faultReason, isInterruptFault } from '../vtd/fault-reason.ts';
 import { faultRecord } from '../vtd/fault-record.ts';
 import type { Invalidation } from '../vtd/invalidator.ts';
 import { WRITE } from '../vtd/paging-entry.ts';
@@ -23,6 +29,8 @@ const TRANSACTIONS_PER_DEVICE = 64;
 const GROUPS = 500;
 /** Requests skipped before a sample vary from 0 up to, but not including, this. */
 const SKIP_CYCLE = 12;
+/** One interrupt of a device is kept in so many times the usual spacing. */
+const INTERRUPT_SPACING = 6;
 /** More single faults than this are counted, not kept. */
 const FAULTS = 10_000;
 
@@ -31,7 +39,8 @@ export type FaultEntry = {
   readonly timeNs: number;
   readonly device: string;
   readonly bdf: string;
-  readonly type: 'read' | 'write';
+  readonly type: 'read' | 'write' | 'interrupt';
+  /** Of an interrupt the index of the entry that it named. */
   readonly address: string;
   readonly reason: number;
   dmesg: string | null;
@@ -101,6 +110,93 @@ export class Journal implements DmaObserver, KernelObserver {
     return true;
   }
 
+  wantsInterrupt(device: Device): boolean {
+    // One in a while, so that they do not push the DMA out of the list.
+    return this.detail || this.isDue(`interrupt ${device.model.name}`, INTERRUPT_SPACING);
+  }
+
+  interrupted(record: InterruptRecord, recorded: boolean): void {
+    const { device, at, bytes, index, result, fault } = record;
+    const { name, sourceId } = device.model;
+    const object = index === null ? `addr ${hex(at >>> 0)}` : `index ${hex(index)}`;
+    if (fault !== 0) {
+      const isInterrupt = isInterruptFault(fault);
+      const entry: FaultEntry = {
+        timeNs: this.now(),
+        device: name,
+        bdf: bdf(sourceId),
+        type: isInterrupt ? 'interrupt' : 'write',
+        address: isInterrupt ? hex((index ?? 0) & 0xffff) : hex(at >>> 0),
+        reason: fault,
+        dmesg: null,
+      };
+      this.refused(
+        entry,
+        isInterrupt ? entry.address : hex((at & ~0xfff) >>> 0),
+        isInterrupt ? 'msi' : 'write',
+        object,
+        bytes,
+        recorded,
+        () => this.keepInterrupt(record),
+      );
+      return;
+    }
+    if (result === null && !this.detail && !this.isDue(`unsupported ${name}`)) return;
+    const kept = this.keepInterrupt(record);
+    this.add({
+      kind: 'interrupt',
+      actor: name,
+      verb: 'msi',
+      object,
+      how: result === null ? 'unsupported' : result.delivery,
+      result:
+        result === null
+          ? `${bytes} bytes are no interrupt`
+          : `vector ${hex(result.vector)}, processor ${result.processor}${ownerOf(this.machine, device, record)}`,
+      bytes,
+      device: name,
+      transaction: kept.id,
+    });
+  }
+
+  /** An interrupt request with its steps; where they were not noted, the same decision tells them again. */
+  private keepInterrupt({
+    device,
+    at,
+    data,
+    bytes,
+    index,
+    result,
+    fault,
+    steps,
+  }: InterruptRecord): Transaction {
+    const { name, sourceId } = device.model;
+    const told =
+      steps.length > 0 ? steps : this.machine.unit.explainInterrupt(sourceId, at, data, bytes).steps;
+    return this.keepTransaction({
+      id: this.nextTransaction++,
+      timeNs: this.now(),
+      device: name,
+      bdf: bdf(sourceId),
+      type: 'write',
+      address: hex(at >>> 0),
+      bytes,
+      outcome: result === null ? 'blocked' : 'interrupt',
+      output: null,
+      fault,
+      landed: null,
+      corrupted: false,
+      interrupt: {
+        data: hex(data >>> 0),
+        index: index === null ? null : hex(index),
+        delivery: result?.delivery ?? null,
+        vector: result === null ? null : hex(result.vector),
+        processor: result?.processor ?? null,
+      },
+      steps: told,
+    });
+  }
+
   done(record: DmaRecord): void {
     const { device, outcome } = record;
     const transaction = this.keep(record);
@@ -129,25 +225,46 @@ export class Journal implements DmaObserver, KernelObserver {
       reason: record.fault,
       dmesg: null,
     };
+    this.refused(
+      entry,
+      hexOf(record.hi, record.lo & ~0xfff),
+      verbOf(record),
+      `addr ${padded(entry.address)}${pasidText(record)}`,
+      record.bytes,
+      recorded,
+      () => this.keep(this.withSteps(record)),
+    );
+  }
+
+  /** A fault of the unit: alone, in its group, and as an event. */
+  private refused(
+    entry: FaultEntry,
+    page: string,
+    verb: string,
+    object: string,
+    bytes: number,
+    recorded: boolean,
+    keep: () => Transaction,
+  ): void {
     if (this.faults.length < FAULTS) this.faults.push(entry);
     if (recorded) this.awaiting.push(entry);
-    const group = this.groupFor(entry, hexOf(record.hi, record.lo & ~0xfff));
+    const group = this.groupFor(entry, page);
     group.count++;
     group.lastNs = entry.timeNs;
-    if (group.transaction === null || this.detail || this.isDue(`fault ${name}`)) {
-      const transaction = this.keep(this.withSteps(record));
+    if (group.transaction === null || this.detail || this.isDue(`fault ${entry.device}`)) {
+      const transaction = keep();
       group.transaction = transaction.id;
       this.behindFaults.set(group, transaction);
     }
     this.add({
       kind: 'fault',
-      actor: name,
-      verb: verbOf(record),
-      object: `addr ${padded(entry.address)}${pasidText(record)}`,
-      how: `FAULT ${hex(record.fault, 2)}`,
-      result: faultReason(record.fault).meaning,
-      bytes: record.bytes,
-      device: name,
+      actor: entry.device,
+      verb,
+      object,
+      how: `FAULT ${hex(entry.reason, 2)}`,
+      result: faultReason(entry.reason).meaning,
+      bytes,
+      device: entry.device,
       transaction: group.transaction,
     });
   }
@@ -208,8 +325,9 @@ export class Journal implements DmaObserver, KernelObserver {
 
   fault(words: Int32Array, message: string): void {
     const record = faultRecord.decode(words);
-    const address = hexOf(words[1], words[0] & ~0xfff);
-    const type = record.T1 === 1n ? 'read' : 'write';
+    const isInterrupt = isInterruptFault(Number(record.FR));
+    const address = isInterrupt ? hex(words[1] >>> 16) : hexOf(words[1], words[0] & ~0xfff);
+    const type = isInterrupt ? 'interrupt' : record.T1 === 1n ? 'read' : 'write';
     const group = this.groups.get(groupKey(bdf(Number(record.SID)), type, address, Number(record.FR)));
     if (group === undefined) return;
     group.dmesg = message;
@@ -228,13 +346,15 @@ export class Journal implements DmaObserver, KernelObserver {
     if (plain && !(this.detail || this.isDue(`invalidate ${done.did}`))) return;
     const what = CACHES[done.kind];
     const target =
-      done.address !== null
-        ? `did ${done.did} iova ${hex(done.address, 8)}`
-        : done.sourceId !== null
-          ? bdf(done.sourceId)
-          : done.did !== null
-            ? `did ${done.did}`
-            : '';
+      done.index !== null
+        ? `index ${hex(done.index)}`
+        : done.address !== null
+          ? `did ${done.did} iova ${hex(done.address, 8)}`
+          : done.sourceId !== null
+            ? bdf(done.sourceId)
+            : done.did !== null
+              ? `did ${done.did}`
+              : '';
     this.add({
       kind: 'invalidation',
       actor: 'kernel',
@@ -242,16 +362,16 @@ export class Journal implements DmaObserver, KernelObserver {
       object: target,
       how: `${what}, ${done.granularity}`,
       result:
-        done.kind === 'iotlb' || done.kind === 'pasid iotlb'
+        done.kind === 'iotlb' || done.kind === 'pasid iotlb' || done.kind === 'interrupt entry'
           ? `${done.dropped} ${done.dropped === 1 ? 'entry' : 'entries'} dropped`
           : '',
     });
   }
 
   /** Whether a sampled kind of line is due again, and if so, take note. */
-  private isDue(kind: string): boolean {
+  private isDue(kind: string, spacing = 1): boolean {
     const last = this.lastKept.get(kind) ?? Number.NEGATIVE_INFINITY;
-    if (this.now() - last < this.sampleNs) return false;
+    if (this.now() - last < spacing * this.sampleNs) return false;
     this.lastKept.set(kind, this.now());
     return true;
   }
@@ -281,8 +401,12 @@ export class Journal implements DmaObserver, KernelObserver {
       corrupted: record.corrupted,
       steps: record.steps,
     };
-    const list = this.transactions.get(name);
-    if (list === undefined) this.transactions.set(name, [transaction]);
+    return this.keepTransaction(transaction);
+  }
+
+  private keepTransaction(transaction: Transaction): Transaction {
+    const list = this.transactions.get(transaction.device);
+    if (list === undefined) this.transactions.set(transaction.device, [transaction]);
     else {
       list.push(transaction);
       if (list.length > TRANSACTIONS_PER_DEVICE) list.shift();
@@ -358,6 +482,16 @@ function refusalOf({ kind, steps }: DmaRecord): { how: string; result: string } 
   if (stages.includes('gate')) return { how: 'unsupported', result: 'not accepted: off, or abort-DMA mode' };
   if (kind === 'translation') return { how: 'no translation', result: 'R = W = 0: no such page, no fault' };
   return { how: 'unsupported', result: 'no memory there, only interrupts' };
+}
+
+/** Whose interrupt a delivered one is, if not the sender's own. */
+function ownerOf(machine: Machine, device: Device, { at, data, result }: InterruptRecord): string {
+  const { interrupts } = machine.kernel;
+  const isOwn = interrupts
+    .of(device.model.sourceId)
+    .some(({ message }) => (message.address | 0) === at && message.data === data);
+  if (isOwn || result === null) return '';
+  return ', not its own';
 }
 
 /** What an invalidation is of. */

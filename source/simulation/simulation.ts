@@ -97,6 +97,8 @@ export class Simulation {
       iotlb_hit: counts[Counter.iotlb_hit],
       page_walks: counts[Counter.page_walks],
       faults: counts[Counter.faults],
+      interrupts: counts[Counter.interrupt_requests],
+      interrupts_blocked: counts[Counter.interrupts_blocked],
     };
   }
 

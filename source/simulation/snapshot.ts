@@ -35,6 +35,9 @@ export type DeviceCounts = {
   readonly iotlb_hit: number;
   readonly page_walks: number;
   readonly faults: number;
+  /** Writes to 0xfeex_xxxx, those that were refused included. */
+  readonly interrupts: number;
+  readonly interrupts_blocked: number;
 };
 
 export type DeviceState = {
@@ -82,7 +85,15 @@ export type EventLine = {
   /** Counts up from 1 over the life of the source; gaps mean lines that were not kept. */
   readonly id: number;
   readonly timeNs: number;
-  readonly kind: 'dma' | 'fault' | 'unmap' | 'invalidation' | 'command' | 'kernel' | 'corruption';
+  readonly kind:
+    | 'dma'
+    | 'interrupt'
+    | 'fault'
+    | 'unmap'
+    | 'invalidation'
+    | 'command'
+    | 'kernel'
+    | 'corruption';
   /** Who did it: a device name, `kernel`, `you`, `guest A`. */
   readonly actor: string;
   /** One word: read, write, unmap, inv, t, boot … */
@@ -122,15 +133,31 @@ export type Transaction = {
   readonly landed: string | null;
   /** It overwrote memory that was not this device's to write. */
   readonly corrupted: boolean;
+  /** Of a write to 0xfeex_xxxx alone: what it asked for, and what came of it. */
+  readonly interrupt?: InterruptState;
   /** Empty where the source does not know them (a trace). */
   readonly steps: readonly Step[];
 };
 
-/** Faults of one device for one reason on one page. */
+/** An interrupt request. */
+export type InterruptState = {
+  /** What was written. */
+  readonly data: string;
+  /** The entry of the remapping table that it named, or null. */
+  readonly index: string | null;
+  /** How it was delivered; null where it was refused. */
+  readonly delivery: 'as written' | 'remapped' | 'posted' | 'posted, notified' | null;
+  /** What the processor got, where it got something: a vector, and its own APIC id. */
+  readonly vector: string | null;
+  readonly processor: number | null;
+};
+
+/** Faults of one device for one reason on one page, or of one entry of the interrupt-remapping table. */
 export type FaultGroup = {
   readonly device: string;
   readonly bdf: string;
-  readonly type: 'read' | 'write';
+  readonly type: 'read' | 'write' | 'interrupt';
+  /** Of an interrupt its index; 0 where it named none (0x25). */
   readonly address: string;
   readonly reason: number;
   readonly count: number;

@@ -8,7 +8,16 @@ const COLUMNS = 240;
 const SAMPLES_PER_COLUMN = 2;
 const RATE_SAMPLES = 4;
 
-const COUNTED = ['requests', 'bytes', 'iotlb_lookup', 'iotlb_hit', 'page_walks', 'faults'] as const;
+const COUNTED = [
+  'requests',
+  'bytes',
+  'iotlb_lookup',
+  'iotlb_hit',
+  'page_walks',
+  'faults',
+  'interrupts',
+  'interrupts_blocked',
+] as const;
 
 export class Statistics {
   /** Simulated length of a column: half a second on the wall at the current speed. */

@@ -7,6 +7,7 @@ export type ExplainedFault = { readonly what: string; readonly where: string; re
 
 export function explainFault(group: FaultGroup, devices: readonly DeviceState[]): ExplainedFault {
   const { device, type, address, reason, count } = group;
+  if (type === 'interrupt') return explainInterruptFault(group);
   const tried = `${device} tried ${count === 1 ? '' : `${exactly(count)} times `}to ${type} ${iova(address)}`;
   return {
     what: `${tried}. Nothing was ${type === 'read' ? 'read' : 'written'}: ${faultReason(reason).meaning}.`,
@@ -16,6 +17,32 @@ export function explainFault(group: FaultGroup, devices: readonly DeviceState[])
       devices.find(({ name }) => name === device),
     ),
   };
+}
+
+/** A refused interrupt: no address, but an entry of the table. */
+function explainInterruptFault({ device, bdf, address, reason, count }: FaultGroup): ExplainedFault {
+  const entry = `entry ${address} of the interrupt-remapping table`;
+  const hasEntry = reason !== Fault.INTERRUPT_COMPATIBILITY;
+  const times = count === 1 ? '' : `, ${exactly(count)} times`;
+  return {
+    what: `${device} tried to send an interrupt${times}. No processor got it: ${faultReason(reason).meaning}.`,
+    where: hasEntry ? `in ${entry}` : 'at the format of the message, before any table',
+    means: interruptMeans(device, bdf, reason),
+  };
+}
+
+function interruptMeans(device: string, bdf: string, reason: number): string {
+  switch (reason) {
+    case Fault.INTERRUPT_COMPATIBILITY:
+      return `${device} chose vector and processor itself, which no device may: the kernel gives each an entry of the table.`;
+    case Fault.INTERRUPT_SOURCE_MISMATCH:
+      return `The entry is another device's, and ${bdf} is not in it: a device cannot send the interrupts of another.`;
+    case Fault.INTERRUPT_ENTRY_NOT_PRESENT:
+    case Fault.INTERRUPT_BEYOND_TABLE:
+      return 'No driver set this interrupt up, or it has been given back since.';
+    default:
+      return 'The message or the tables themselves are wrong. A driver would have to be at fault, not the device.';
+  }
 }
 
 function where({ bdf, reason }: FaultGroup): string {

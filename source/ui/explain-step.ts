@@ -374,8 +374,7 @@ const field = (fields: readonly ShownField[], name: string): ShownField =>
 /** What the request met at the end of its way. */
 export function explainEnd(request: Transaction): Explained {
   const { type, device, outcome, output, landed, steps } = request;
-  if (steps.some(({ stage }) => stage === 'interrupt request' || stage === 'interrupt'))
-    return explainInterruptEnd(request);
+  if (request.interrupt !== undefined) return explainInterruptEnd(request);
   const reads = steps.at(-1)?.reads ?? 0;
   const cost = `It cost ${reads === 0 ? 'no memory read' : plural(reads, 'memory read')} before the access itself.`;
   const done = type === 'write' ? 'written' : 'read';

@@ -151,6 +151,15 @@ test.each([
   ['dma nic0 write 0x1000 1e3', 'expected the number of bytes from 1 to 2097152, got "1e3"'],
   ['dma nic0 write 0x1000 64 65', 'expected no more than "dma nic0 write 0x1000000 64" has, got also "65"'],
   [
+    'interrupt nic0 0x1000',
+    'expected the address of an interrupt message, from 0xfee00000 to 0xfeeffffc in steps of 4, got "0x1000"',
+  ],
+  ['interrupt nic0 0xfee00000 0x100000000', 'expected the data from 0 to 4294967295, got "0x100000000"'],
+  [
+    'interrupt nic0 0xfee00000 1 2',
+    'expected no more than "interrupt nic0 0xfee00000 0x41" has, got also "2"',
+  ],
+  [
     'invalidation nic0 stric',
     'expected strict, lazy or flip: strict, lazy, flip; got "stric". Did you mean strict?',
   ],
@@ -267,7 +276,7 @@ test('in a list the first wrong command ends it, and what came before it stands'
 
 test('every command has help', () => {
   expect(names).toContain(
-    'device, dma, map, unmap, cycle, entry, invalidation, boot, unit, kernel, compare, workload, pause, run',
+    'device, dma, map, unmap, cycle, entry, interrupt, invalidation, boot, unit, kernel, compare, workload, pause, run',
   );
   for (const { usage, help } of commandHelp) expect(usage.length * help.length).toBeGreaterThan(0);
 });

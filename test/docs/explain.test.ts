@@ -15,7 +15,7 @@ function shown(command: string): string {
 }
 
 /** Where the kernel puts its tables is no promise. */
-const anyTable = (text: string) => text.replace(/0x0*40[0-9a-f]{5}\b/g, '0x…').trim();
+const anyTable = (text: string) => text.replace(/0x0*4[0-9a-f]{6}\b/g, '0x…').trim();
 
 test('the page shows a DMA as it is explained', () => {
   const answer = ask({

@@ -168,7 +168,7 @@ describe('faults', () => {
 describe('boot messages', () => {
   const iommuLines = (line: string) =>
     new Host(line).log
-      .filter((text) => /^(iommu:|DMAR|pci )/.test(text))
+      .filter((text) => /^(iommu:|DMAR|x2apic|pci )/.test(text))
       .map((text) => text.replace(/cap .*/, 'cap …'));
 
   test('with the IOMMU on: what Linux prints, in its order', () => {
@@ -179,7 +179,10 @@ describe('boot messages', () => {
       'DMAR: dmar0: reg_base_addr fed91000 ver 1:0 cap …',
       'DMAR: RMRR base: 0x0000000e000000 end: 0x0000000e001fff',
       'DMAR: RMRR base: 0x0000000f000000 end: 0x0000000f000fff',
+      'DMAR-IR: IOAPIC id 2 under DRHD base  0xfed91000 IOMMU 0',
+      'DMAR-IR: Queued invalidation will be enabled to support x2apic and Intr-remapping.',
       'DMAR-IR: Enabled IRQ remapping in x2apic mode',
+      'x2apic enabled',
       'iommu: Default domain type: Passthrough (set via kernel command line)',
       'DMAR: No ATSR found',
       'DMAR: No SATC found',
@@ -191,6 +194,20 @@ describe('boot messages', () => {
       'pci 0000:05:00.0: Adding to iommu group 3',
       'pci 0000:07:00.0: Adding to iommu group 4',
       'DMAR: Intel(R) Virtualization Technology for Directed I/O',
+    ]);
+  });
+
+  test('about interrupt remapping: as recorded on a unit without x2APIC mode, and none with intremap=off', () => {
+    const lines = (line: string) =>
+      new Host(line, { unit: presets.qemu }).log.filter((text) => /^(DMAR-IR|x2apic)/.test(text));
+    expect(lines('intel_iommu=on')).toEqual([
+      'DMAR-IR: IOAPIC id 2 under DRHD base  0xfed91000 IOMMU 0',
+      'DMAR-IR: dmar0 does not support EIM',
+      'DMAR-IR: Enabled IRQ remapping in xapic mode',
+      "x2apic: IRQ remapping doesn't support X2APIC mode",
+    ]);
+    expect(lines('intel_iommu=on intremap=off')).toEqual([
+      "x2apic: IRQ remapping doesn't support X2APIC mode",
     ]);
   });
 

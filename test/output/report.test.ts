@@ -46,6 +46,8 @@ const deviceShape = {
   iotlb_hit: number,
   page_walks: number,
   faults: number,
+  interrupts: number,
+  interrupts_blocked: number,
 };
 
 const shape = {

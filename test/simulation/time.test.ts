@@ -32,6 +32,8 @@ test('rates are per second of simulated time, over the last samples', () => {
     iotlb_hit: 0,
     page_walks: 0,
     faults: 0,
+    interrupts: 0,
+    interrupts_blocked: 0,
   });
   const statistics = new Statistics(() => ({ timeNs, devices: [counts()] }), 1e6);
   expect(statistics.rates()[0].requests).toBe(0);

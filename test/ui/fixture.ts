@@ -17,7 +17,16 @@ import { rootTableAddress } from '../../source/vtd/registers.ts';
 import { rootEntry } from '../../source/vtd/root-entry.ts';
 import type { Step } from '../../source/vtd/step.ts';
 
-const noCounts = { requests: 0, bytes: 0, iotlb_lookup: 0, iotlb_hit: 0, page_walks: 0, faults: 0 };
+const noCounts = {
+  requests: 0,
+  bytes: 0,
+  iotlb_lookup: 0,
+  iotlb_hit: 0,
+  page_walks: 0,
+  faults: 0,
+  interrupts: 0,
+  interrupts_blocked: 0,
+};
 
 type Traffic = { requests: number; hit: number; walks: number; faults?: number };
 
@@ -30,6 +39,8 @@ function counts({ requests, hit, walks, faults = 0 }: Traffic, translated: boole
     iotlb_hit: Math.round(lookups * hit),
     page_walks: translated ? walks : 0,
     faults,
+    interrupts: Math.round(requests / 64),
+    interrupts_blocked: 0,
   };
 }
 

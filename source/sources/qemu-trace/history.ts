@@ -14,6 +14,8 @@ const nothing: DeviceCounts = {
   iotlb_hit: 0,
   page_walks: 0,
   faults: 0,
+  interrupts: 0,
+  interrupts_blocked: 0,
 };
 
 /** The counts of one requester, or of all, after each entry that changed them. */

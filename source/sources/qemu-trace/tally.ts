@@ -74,6 +74,9 @@ export const deviceCounts = (tally: Tally): DeviceCounts => ({
   iotlb_hit: tally.pageHits,
   page_walks: tally.pageWalks,
   faults: tally.faults,
+  // The lines about interrupts do not say whose they are.
+  interrupts: 0,
+  interrupts_blocked: 0,
 });
 
 /**

@@ -1,4 +1,5 @@
 /** All that is known about the chosen device, and about the unit: the inspector of the overview. */
+import type { DeviceCounts } from '../../simulation/snapshot.ts';
 import { globalStatus } from '../../vtd/registers.ts';
 import { badge, domainText, isTranslated, laneToken, ownerText } from '../fate.ts';
 import { absent, bytes, exactly, percent, quantity } from '../format.ts';
@@ -40,19 +41,34 @@ export function deviceDetails({ snapshot, device }: Scene, { width }: Area): Row
     line('IOTLB hits', `${exactly(counts.iotlb_hit)} of ${exactly(counts.iotlb_lookup)}`);
     line('page walks', exactly(counts.page_walks));
     line('faults', exactly(counts.faults));
+    line('interrupts', interruptText(counts));
     line('hit rate now', isTranslated(lane) ? percent(rates.iotlb_hit, rates.iotlb_lookup) : absent);
     line('bytes/s', quantity(rates.bytes));
+    line('interrupts/s', quantity(rates.interrupts));
     rows.push(blank);
   }
   rows.push(row(span(' Remapping unit', 'title')), blank);
   line('unit', snapshot.unit.name ?? absent);
   line('translation', translation(snapshot.unit.gsts));
+  line('interrupts', remapping(snapshot.unit.gsts));
   line('RTADDR', snapshot.unit.rtaddr);
   line('CAP', snapshot.unit.cap);
   line('ECAP', snapshot.unit.ecap);
   line('memory reads', exactly(snapshot.counters.iommu_mrds));
   line('fault interrupts', exactly(snapshot.faultRegisters.interrupts));
   return rows;
+}
+
+function interruptText({ interrupts, interrupts_blocked }: DeviceCounts): string {
+  const refused = interrupts_blocked === 0 ? '' : `, ${exactly(interrupts_blocked)} refused`;
+  return `${exactly(interrupts)}${refused}`;
+}
+
+/** Whether interrupts are remapped, as the register says it. */
+function remapping(gsts: string): string {
+  const { IRES } = globalStatus.fields;
+  const value = (Number(gsts) >>> IRES.shift) & IRES.mask;
+  return `IRES ${value}, ${value === 1 ? 'remapped' : 'as written'}`;
 }
 
 /** The bit that turns the unit on, as the register says it. */

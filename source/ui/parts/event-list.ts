@@ -77,7 +77,9 @@ function eventRow(event: EventLine, width: number): Row {
 function signOf({ kind, result, how }: EventLine): string {
   if (kind === 'fault') return glyph.refused;
   if (kind === 'corruption') return glyph.corrupt;
-  return result !== '' && how !== '' && (kind === 'dma' || kind === 'command') ? glyph.leads : '';
+  return result !== '' && how !== '' && (kind === 'dma' || kind === 'interrupt' || kind === 'command')
+    ? glyph.leads
+    : '';
 }
 
 function tokenOf({ kind }: EventLine): Token {

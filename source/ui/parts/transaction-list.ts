@@ -1,5 +1,5 @@
 /** The recent requests of the chosen device, the newest first, to choose one from. */
-import type { Transaction } from '../../simulation/snapshot.ts';
+import type { InterruptState, Transaction } from '../../simulation/snapshot.ts';
 import { bytes, frame, iova, reasonCode, timeCell } from '../format.ts';
 import { glyph } from '../glyphs.ts';
 import { cell, inverted, type Row, right, row, span, windowOf } from '../rows.ts';
@@ -41,21 +41,30 @@ export function transactionList(
 }
 
 function line(transaction: Transaction, chosen: boolean, width: number): Row {
-  const { outcome, output, fault, corrupted } = transaction;
+  const { outcome, output, fault, corrupted, interrupt } = transaction;
   const refused = outcome === 'blocked';
-  const result = refused ? `${outcomes[outcome]} ${reasonCode(fault)}` : outcomes[outcome];
+  const served = interrupt?.delivery ?? outcomes[outcome];
+  const result = refused ? `${outcomes.blocked} ${fault === 0 ? '' : reasonCode(fault)}` : served;
   const target = corrupted ? `${glyph.corrupt} ` : refused ? `${glyph.refused} ` : `${glyph.leads} `;
   const token = refused ? 'blocked' : corrupted ? 'corrupt' : 'text';
   const spans = row(
     chosen ? glyph.selected : ' ',
     right(timeCell(transaction.timeNs), 11),
     '  ',
-    cell(transaction.type ?? 'dma', 7),
+    cell(interrupt === undefined ? (transaction.type ?? 'dma') : 'msi', 7),
     cell(iova(transaction.address), 20),
     cell(result, 18, refused ? 'blocked' : 'text'),
-    cell(`${target}${output === null ? '' : frame(output)}`, 16, token),
+    cell(
+      `${target}${interrupt === undefined ? (output === null ? '' : frame(output)) : interruptTarget(interrupt)}`,
+      16,
+      token,
+    ),
     right(transaction.bytes === 0 ? '' : bytes(transaction.bytes), 9),
     width >= 110 && transaction.landed !== null ? span(`  ${transaction.landed}`, 'label') : '',
   );
   return chosen ? inverted(spans) : spans;
 }
+
+/** `0x24 cpu 3`; for a posted one that told nobody, and for a refused one, nothing. */
+const interruptTarget = ({ delivery, vector, processor }: InterruptState): string =>
+  delivery === null || delivery === 'posted' ? '' : `${vector} cpu ${processor}`;

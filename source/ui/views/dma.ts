@@ -48,7 +48,10 @@ function draw(scene: Scene, area: Area): Row[] {
 function title({ snapshot, selection }: Scene, transaction: Transaction, at: number, width: number): Row {
   const { device, bdf, type, address, bytes: size, timeNs, steps, id } = transaction;
   const verb = type === null ? 'asks for' : type === 'read' ? 'reads' : 'writes';
-  const what = size === 0 ? '' : `${bytes(size)} at `;
+  const { interrupt } = transaction;
+  // Four bytes to where interrupts are: what they are matters, not how many.
+  const what =
+    interrupt !== undefined && size === 4 ? `${interrupt.data} to ` : size === 0 ? '' : `${bytes(size)} at `;
   const left = row(
     span(` ${device}`, 'title'),
     span(device.includes(bdf) ? '' : ` ${bdf}`, 'label'),
@@ -108,7 +111,8 @@ function empty({ snapshot, selection, device }: Scene, { width }: Area): Row[] {
 }
 
 /** What a request wanted, as far as the source knows. */
-function askedFor({ type, bytes: size, address }: Transaction): string {
+function askedFor({ type, bytes: size, address, interrupt }: Transaction): string {
+  if (interrupt !== undefined) return `interrupt: data ${interrupt.data} to ${iova(address)}`;
   return [type ?? '', size === 0 ? '' : `of ${bytes(size)}`, `at ${iova(address)}`]
     .filter((word) => word !== '')
     .join(' ');
@@ -122,7 +126,12 @@ function inspect(scene: Scene, area: Area): Row[] {
     rows.push(...labelled(label, text, 14, area.width - 2, token).map((each) => [span(' '), ...each]));
   line('device', `${transaction.device} ${transaction.bdf}`);
   line('asked for', askedFor(transaction));
-  line('outcome', transaction.outcome, transaction.outcome === 'blocked' ? 'blocked' : 'text');
+  const { interrupt } = transaction;
+  const outcome = interrupt?.delivery ?? transaction.outcome;
+  line('outcome', outcome, transaction.outcome === 'blocked' ? 'blocked' : 'text');
+  if (interrupt !== undefined && interrupt.index !== null) line('table entry', interrupt.index);
+  if (interrupt !== undefined && interrupt.vector !== null)
+    line('processor', `${interrupt.processor}, vector ${interrupt.vector}`);
   if (transaction.output !== null) line('landed at', frame(transaction.output));
   if (transaction.landed !== null)
     line('that is', transaction.landed, transaction.corrupted ? 'corrupt' : 'text');
@@ -168,6 +177,8 @@ export const dma: View = {
     const transaction = chosenTransaction(scene);
     if (transaction === null) return 'There is no request to look into.';
     if (scene.snapshot.source === 'trace') return 'A recording has no tables to show.';
+    if (transaction.interrupt !== undefined)
+      return 'An interrupt is no page of any table: there is nothing below.';
     const { device, address } = transaction;
     return { do: 'deeper', view: 'tables', change: { device, address, level: null } };
   },

@@ -1,6 +1,6 @@
 /** View 4: what was refused, grouped by device, reason and page, with the record that software read. */
 import type { FaultGroup, Snapshot } from '../../simulation/snapshot.ts';
-import { faultReason } from '../../vtd/fault-reason.ts';
+import { Fault, faultReason } from '../../vtd/fault-reason.ts';
 import { faultRecord } from '../../vtd/fault-record.ts';
 import { fieldLine } from '../bit-field.ts';
 import { chart } from '../chart.ts';
@@ -99,12 +99,18 @@ function groupRow(group: FaultGroup, chosen: boolean, area: Area): Row {
     '  ',
     cell(group.device, at.device),
     ...(at.bdf === 0 ? [] : [cell(group.bdf, at.bdf)]),
-    cell(group.type, at.op),
-    cell(cut(iova(group.address), at.address - 1), at.address),
+    cell(group.type === 'interrupt' ? 'msi' : group.type, at.op),
+    cell(cut(placeOf(group), at.address - 1), at.address),
     cell(cut(reason, at.reason), at.reason, 'blocked'),
     right(exactly(group.count), at.count),
   );
   return chosen ? inverted(spans) : spans;
+}
+
+/** The address asked for, or the index of an interrupt; a blocked message in compatibility format has none. */
+function placeOf({ type, address, reason }: FaultGroup): string {
+  if (type !== 'interrupt') return iova(address);
+  return reason === Fault.INTERRUPT_COMPATIBILITY ? 'no index' : `index ${address}`;
 }
 
 const labelWidth = 10;
