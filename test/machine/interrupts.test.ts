@@ -49,7 +49,7 @@ describe('while devices work', () => {
     const { counters } = run.snapshot();
     const guests = device(run, 'gpu0').counts.interrupts + device(run, 'hba1').counts.interrupts;
     expect(counters.interrupts_posted).toBe(guests);
-    machine.devices.forEach((each) => machine.stop(each));
+    for (const each of machine.devices) machine.stop(each);
     run.simulation.advance(20.1e6);
     const { posted, handled } = machine.kernel.interrupts;
     // Two that come before the processor looks are one bit.
