@@ -137,9 +137,9 @@ test('invalidation_queue has the descriptors as they lie in memory', () => {
   host.kernel.unmap(nic, host.kernel.map(nic, DATA, 4096, 'both'));
   const lines = text(host, `${DEBUG}/invalidation_queue`).split('\n');
   expect(lines[0]).toBe('Invalidation queue on IOMMU: dmar0');
-  expect(lines[1]).toMatch(/^ Base: 0x[0-9a-f]+\tHead: 8\tTail: 8$/);
+  expect(lines[1]).toMatch(/^ Base: 0x[0-9a-f]+\tHead: 16\tTail: 16$/);
   expect(lines[2]).toBe('Index\t\tqw0\t\t\tqw1\t\t\tstatus');
-  expect(lines[9]).toMatch(/^ {4}6\t00000000000300f2\t00000000fffff040\t0{16}$/);
+  expect(lines[17]).toMatch(/^ {3}14\t00000000000300f2\t00000000fffff040\t0{16}$/);
   expect(lines).toHaveLength(3 + 256 + 2);
 });
 
