@@ -77,6 +77,15 @@ export const queueDepartures: readonly Departure[] = [
     },
   },
   {
+    name: '128-bit descriptors in scalable mode',
+    why: 'QEMU carries them out; by the specification scalable mode needs 256-bit ones, and the queue stops (IQEI 5).',
+    apart: true,
+    explains: (situation) =>
+      situation.entry.scalable &&
+      situation.entry.steps[situation.at].op === 'qi' &&
+      culprit(situation, 'ours') !== null,
+  },
+  {
     name: 'descriptors of absent features',
     why: 'QEMU accepts device-TLB and PASID descriptors on a unit with neither; the specification stops the queue (IQEI 3).',
     apart: true,

@@ -7,6 +7,7 @@ import {
   transfers,
   type UnitWords,
 } from '../../../../source/conformance/case-file.ts';
+import { mostly } from '../context.ts';
 import { dataBlocks, LEVELS } from '../memory.ts';
 import { addressOf } from '../requests.ts';
 import { DOMAINS, ROOT, table, watched } from '../tables.ts';
@@ -204,7 +205,16 @@ function queues<Entry>(unit: UnitWords, kind: TableKind<Entry>, name: string): f
     { weight: 2, arbitrary: step<Entry>(fc.constant({ op: 'clearFaults' })) },
     { weight: 1, arbitrary: step<Entry>(fc.constant({ op: 'peek', address: 0x18_4000 })) },
   );
-  return caseOf(unit, kind, name, true, fc.array(choice, { minLength: 1, maxLength: 10 }));
+  const wide = caseOf(unit, kind, name, true, fc.array(choice, { minLength: 1, maxLength: 10 }));
+  return fc.tuple(wide, mostly(false, 30, true)).map(([found, isNarrow]) => {
+    return isNarrow ? { ...found, steps: found.steps.map(narrowed) } : found;
+  });
+}
+
+/** Descriptors of 128 bits in the place of wider ones. */
+function narrowed(found: Step): Step {
+  if (found.op !== 'qi256') return found;
+  return { op: 'qi', descriptors: found.descriptors.map(([lo, hi]) => [lo, hi]) };
 }
 
 /** Anything may be wrong with structures and tables. */
