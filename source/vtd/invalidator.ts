@@ -123,10 +123,11 @@ export class Invalidator {
   iotlbPages(did: number, hi: number, lo: number, mask: number, leafOnly: boolean): void {
     this.counts.iotlb_page++;
     let dropped = this.translator.iotlb.dropPages(did, hi, lo, mask);
-    // A nested entry does not know which guest-physical pages it went through.
-    if (this.translator.isScalable && this.translator.uncertain.iotlbPageDropsNested)
-      dropped += this.translator.iotlb.dropNested(did);
+    // The range is one of the second stage. An entry tagged by PASID does not know which of its pages it went through.
+    const dropsPasids = this.translator.isScalable && this.translator.uncertain.iotlbPageDropsPasids;
+    if (dropsPasids) dropped += this.translator.iotlb.dropPasids(did);
     if (!leafOnly) this.translator.pagingCache.dropPages(did, hi, lo, mask);
+    if (!leafOnly && dropsPasids) this.translator.firstStageCache.dropDomain(did);
     const address = (hi >>> 0) * 2 ** 32 + (lo >>> 0);
     this.tell({ ...none, kind: 'iotlb', granularity: 'page', did, address, pages: 2 ** mask, dropped });
   }

@@ -8,7 +8,7 @@
  * A unit in caching mode keeps second-stage entries that are not present or malformed here as well: VT-d chapter 6.1.
  */
 import { join } from './bits.ts';
-import { belongsTo, isNested, pasidOf, SECOND_STAGE } from './space.ts';
+import { belongsTo, pasidOf, SECOND_STAGE } from './space.ts';
 import { type Replacement, TagStore } from './tag-store.ts';
 
 /** Size classes: the level of the leaf, 1 for 4 KiB, 2 for 2 MiB, 3 for 1 GiB. */
@@ -125,9 +125,9 @@ export class Iotlb {
     return this.dropWhere((at) => this.didOf(at) === did && belongsTo(this.store.tagC[at], pasid));
   }
 
-  /** Drop the nested entries of a domain. Returns how many. */
-  dropNested(did: number): number {
-    return this.dropWhere((at) => this.didOf(at) === did && isNested(this.store.tagC[at]));
+  /** Drop the first-stage and nested entries of a domain. Returns how many. */
+  dropPasids(did: number): number {
+    return this.dropWhere((at) => this.didOf(at) === did && this.store.tagC[at] !== SECOND_STAGE);
   }
 
   /** Likewise, the second-stage entries of a domain. */

@@ -12,8 +12,6 @@ export const NESTED = 2 << PASID_BITS;
 export const pasidOf = (space: number): number | null =>
   space === SECOND_STAGE ? null : space & (FIRST_STAGE - 1);
 
-export const isNested = (space: number): boolean => (space & NESTED) !== 0;
-
 /** Whether a space belongs to a PASID. */
 export const belongsTo = (space: number, pasid: number): boolean =>
   space !== SECOND_STAGE && (space & (FIRST_STAGE - 1)) === pasid;

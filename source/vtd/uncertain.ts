@@ -106,10 +106,11 @@ export const uncertainties = {
     meaning: 'a domain-selective IOTLB invalidation drops what is tagged by PASID, too',
     source: 'our recollection of the specification',
   },
-  iotlbPageDropsNested: {
+  iotlbPageDropsPasids: {
     default: true,
-    meaning: 'a page-selective IOTLB invalidation drops all nested entries of its domain, not none',
-    source: 'our recollection of the specification',
+    meaning:
+      'a page-selective IOTLB invalidation drops all first-stage and nested entries of its domain, not none',
+    source: 'QEMU, and the specification as its history quotes it (chapter 6.5.2)',
   },
   cachesNotPresent: {
     default: true,

@@ -302,9 +302,9 @@ function dropsOf(what: AnyInvalidation, isScalable: boolean, readings: Uncertain
       isTranslation(entry) && entry.did === did && (entry.pasid === null || readings.iotlbDomainDropsPasids);
   }
   return (entry) => {
-    if (!isTranslation(entry) || entry.did !== did || entry.kind === 'fs') return false;
-    if (entry.nested === true) return isScalable && readings.iotlbPageDropsNested;
-    return entry.pasid === null && !(ih === true && entry.kind === 'ss') && covers(entry, BigInt(at), am);
+    if (!isTranslation(entry) || entry.did !== did || (ih === true && entry.kind !== 'iotlb')) return false;
+    if (entry.pasid !== null) return isScalable && readings.iotlbPageDropsPasids;
+    return covers(entry, BigInt(at), am);
   };
 }
 

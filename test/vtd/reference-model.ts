@@ -51,7 +51,7 @@ export type Readings = {
   readonly contextBits65Reserved: boolean;
   readonly contextDomainIsGlobal: boolean;
   readonly iotlbDomainDropsPasids: boolean;
-  readonly iotlbPageDropsNested: boolean;
+  readonly iotlbPageDropsPasids: boolean;
   readonly cachesNotPresent: boolean;
   readonly absentPasidInEveryDomain: boolean;
   readonly faultCompression: string;
@@ -70,7 +70,7 @@ export const knownReadings: readonly (keyof Readings)[] = [
   'contextBits65Reserved',
   'contextDomainIsGlobal',
   'iotlbDomainDropsPasids',
-  'iotlbPageDropsNested',
+  'iotlbPageDropsPasids',
   'cachesNotPresent',
   'absentPasidInEveryDomain',
 ];

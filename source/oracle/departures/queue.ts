@@ -91,7 +91,7 @@ export const queueDepartures: readonly Departure[] = [
     apart: true,
     explains: (situation) => {
       const [lo] = culprit(situation, 'ours') ?? [0n];
-      return (situation.unit.scalableMode ? [3n] : [3n, 6n, 7n]).includes(lo & 0xfn);
+      return (situation.unit.scalableMode ? [3n, 8n] : [3n, 6n, 7n]).includes(lo & 0xfn);
     },
   },
   {
