@@ -32,7 +32,7 @@ describe('QEMU departs from the specification, and only that entry of the table 
         const { ours, theirs, judgement } = await comparer.compare(entry);
         const without = knownDepartures.filter(({ name }) => name !== entry.name);
 
-        const { mendedIn = Number.POSITIVE_INFINITY } = knownDepartures.find(
+        const { apart, mendedIn = Number.POSITIVE_INFINITY } = knownDepartures.find(
           ({ name }) => name === entry.name,
         )!;
         if (majorVersion(program) >= mendedIn) {
@@ -42,6 +42,14 @@ describe('QEMU departs from the specification, and only that entry of the table 
 
         expect(judgement).toMatchObject({ departures: [{ name: entry.name }], difference: null });
         expect(judge(unit, entry, ours, theirs, { table: without }).difference).not.toBeNull();
+        // What is only told differently is no reason for another difference in the same step.
+        const more = theirs.map((step) =>
+          step.op === 'dma' ? { ...step, watch: { '0x800000': '0x1' } } : step,
+        );
+        const told = knownDepartures.filter((known) => !known.apart);
+        const isDma = theirs.some(({ op }) => op === 'dma');
+        if (!apart && isDma)
+          expect(judge(unit, entry, ours, more, { table: told }).difference).not.toBeNull();
       },
       { scalable: entry.scalable },
     );

@@ -17,6 +17,11 @@ export type Departure = {
 
 /** Whether the step is a DMA. */
 export const isDma = ({ ours }: Situation): boolean => ours.op === 'dma';
+
+/** Whether the difference is in this field of the answer and in no other. */
+export const isField = ({ fields }: Situation, name: string): boolean =>
+  fields.every(({ field }) => field === name);
+
 /** FSTS as a step answered it, or 0. */
 export const status = (answer: Situation['ours']): bigint => ('fsts' in answer ? BigInt(answer.fsts) : 0n);
 

@@ -3,7 +3,7 @@ import { WRITE } from '../../vtd/paging-entry.ts';
 import type { Step as WalkStep } from '../../vtd/step.ts';
 import type { Request, Situation } from '../situation.ts';
 import { faultOf } from '../situation.ts';
-import type { Departure } from './departure.ts';
+import { type Departure, isField } from './departure.ts';
 import { isStillPassed } from './lasting-pass-through.ts';
 
 /** Fault reasons of scalable mode by those of legacy mode that QEMU has in their place. */
@@ -55,8 +55,6 @@ function isCanonical(address: bigint, width: number): boolean {
   const upper = address >> BigInt(width - 1);
   return upper === 0n || upper === (1n << BigInt(65 - width)) - 1n;
 }
-
-const isField = ({ fields }: Situation, name: string): boolean => fields.every(({ field }) => field === name);
 
 /**
  * The requests that the simulated unit has refused for a reason, by now: where nothing is recorded, only a later step

@@ -1,7 +1,7 @@
 /** Departures in what becomes of requests. */
 import type { UnitWords } from '../../conformance/case-file.ts';
 import { contextWord, faultOf, leafOf, type Request } from '../situation.ts';
-import { type Departure, isDma } from './departure.ts';
+import { type Departure, isDma, isField } from './departure.ts';
 
 const FPD = 0b10;
 const SNOOP = 1 << 11;
@@ -68,12 +68,10 @@ export const translationDepartures: readonly Departure[] = [
     name: 'interrupt range on a unit able of scalable mode',
     why: 'On a unit with scalable mode QEMU answers 0x87 in legacy mode, too, where the specification has 0xe.',
     apart: false,
-    explains: ({ unit, ours, theirs }) =>
-      isAbleOfScalableMode(unit) &&
-      'fault' in ours &&
-      'fault' in theirs &&
-      ours.fault?.reason === '0xe' &&
-      theirs.fault?.reason === '0x87',
+    explains: (situation) =>
+      isAbleOfScalableMode(situation.unit) &&
+      isField(situation, 'fault.reason') &&
+      situation.fields.every(({ expected, got }) => expected === '0xe' && got === '0x87'),
   },
   {
     name: 'snoop bit on a unit able of scalable mode',
