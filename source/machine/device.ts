@@ -1,4 +1,5 @@
 /** One device of the machine: who it belongs to, what it is doing, and how much. */
+import type { Latencies } from '../timing/latencies.ts';
 import type { Counts } from '../vtd/counters.ts';
 import type { DeviceTlb } from '../vtd/device-tlb.ts';
 import type { GuestModel } from './guest.ts';
@@ -29,4 +30,6 @@ export type Device = {
   runs: number;
   requests: number;
   bytes: number;
+  /** How long its requests take; older ones count less and less. */
+  readonly latencies: Latencies;
 };

@@ -1,5 +1,4 @@
 /** A DMA request on its way through the unit into memory, and what becomes of it. */
-import type { Values } from '../parameters/registry.ts';
 import { hexOf, join } from '../vtd/bits.ts';
 import { Delivery } from '../vtd/interrupt-remapper.ts';
 import type { Iommu } from '../vtd/iommu.ts';
@@ -10,6 +9,7 @@ import { Reply } from '../vtd/translation-completion.ts';
 import { Outcome } from '../vtd/translator.ts';
 import type { Device } from './device.ts';
 import { MEMORY_BYTES, type MemoryMap, type OwnerId } from './memory-map.ts';
+import type { RequestTimes } from './request-times.ts';
 
 const PAGE = 4096;
 /** What devices write. */
@@ -115,7 +115,7 @@ export class DmaPath {
   private readonly memory: PhysicalMemory;
   private readonly unit: Iommu;
   private readonly map: MemoryMap;
-  private readonly values: Values;
+  private readonly times: RequestTimes;
   private readonly mayWrite: (device: Device, owner: OwnerId, address: number) => boolean;
   private readonly deliver: Deliver;
 
@@ -127,14 +127,14 @@ export class DmaPath {
     memory: PhysicalMemory,
     unit: Iommu,
     map: MemoryMap,
-    values: Values,
+    times: RequestTimes,
     mayWrite: (device: Device, owner: OwnerId, address: number) => boolean,
     deliver: Deliver,
   ) {
     this.memory = memory;
     this.unit = unit;
     this.map = map;
-    this.values = values;
+    this.times = times;
     this.mayWrite = mayWrite;
     this.deliver = deliver;
   }
@@ -236,7 +236,7 @@ export class DmaPath {
     const outcome = translator.translate(device.model.sourceId, hi, lo, access);
     translator.steps = null;
     // Before any observer, who may send a request of its own through the translator to explain this one.
-    this.latency = this.latencyOf(outcome);
+    this.latency = this.times.take(device, outcome, translator.reads, bytes, access);
     this.settle(device, 'untranslated', hi, lo, bytes, access, -1, outcome, noted);
     return outcome;
   }
@@ -292,11 +292,6 @@ export class DmaPath {
     const page = address - (address % PAGE);
     this.observer?.corrupted({ page, device, bytes, owner: this.map.nameAt(address) });
     return true;
-  }
-
-  private latencyOf(outcome: number): number {
-    if (outcome === Outcome.HIT) return this.values['iotlb.hitNs'];
-    return this.unit.translator.reads * this.values['walk.readNs'];
   }
 }
 

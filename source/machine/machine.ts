@@ -12,6 +12,7 @@ import { cachesOf } from '../parameters/chip.ts';
 import { cpuCostOf } from '../parameters/cpu.ts';
 import { type Overrides, type Values, valuesWith } from '../parameters/registry.ts';
 import { uncertainOf, unitOf } from '../parameters/unit.ts';
+import { Latencies } from '../timing/latencies.ts';
 import { highHalf, lowHalf } from '../vtd/bits.ts';
 import { presets, type UnitDescription } from '../vtd/capabilities.ts';
 import { DeviceTlb } from '../vtd/device-tlb.ts';
@@ -36,6 +37,7 @@ import {
   UNIT_BASE,
 } from './memory-map.ts';
 import { Random } from './random.ts';
+import { RequestTimes } from './request-times.ts';
 import { type DeviceModel, deviceModels, functions } from './topology.ts';
 import { attachVirtualIommu } from './virtual-iommu.ts';
 import { startWorkload } from './workloads.ts';
@@ -110,7 +112,7 @@ export class Machine {
       this.memory,
       this.unit,
       this.map,
-      values,
+      new RequestTimes(values, clock),
       (device, owner) => this.mayWrite(device, owner),
       (result) => this.deliver(result),
     );
@@ -317,6 +319,7 @@ export class Machine {
       runs: 0,
       requests: 0,
       bytes: 0,
+      latencies: new Latencies(),
     };
     for (const { start, end } of functions.find((fn) => fn.sourceId === model.sourceId)?.reserved ?? []) {
       const owner = this.map.addOwner(`${model.name} firmware region`);

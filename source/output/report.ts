@@ -1,7 +1,7 @@
 /** The report of a headless run: the machine after so much simulated time, for programs to read. */
 import type { Session } from '../commands/session.ts';
 import type { FaultEntry } from '../simulation/journal.ts';
-import { deviceIdentity, unitRegisters } from '../simulation/state.ts';
+import { deviceIdentity, latencyOf, unitRegisters } from '../simulation/state.ts';
 import { hex } from '../vtd/bits.ts';
 import { namedCounts } from '../vtd/counters.ts';
 
@@ -25,7 +25,7 @@ export function report({ simulation, bootOptions }: Session) {
       // What a machine-readable report leaves out: words for people, and what follows from the domain.
       const { description: _, lane: __, ...identity } = deviceIdentity(simulation, device);
       const { requests, bytes, ...counts } = simulation.countsOf(index);
-      return { ...identity, dma: { requests, bytes }, ...counts };
+      return { ...identity, dma: { requests, bytes, latency: latencyOf(device) }, ...counts };
     }),
     faults: journal.faults.map(faultLine),
     dmesg: kernel.log.lines.slice(),

@@ -67,6 +67,15 @@ export type DeviceState = {
   readonly counts: DeviceCounts;
   /** Over about the last second on the wall. */
   readonly rates: DeviceCounts;
+  /** How long its requests took lately, from the timing model; null where that is not known. */
+  readonly latency: LatencySummary | null;
+};
+
+/** Nanoseconds from issue to completion: half of the requests took no longer than `p50Ns`, 99 % than `p99Ns`. */
+export type LatencySummary = {
+  readonly p50Ns: number;
+  readonly p99Ns: number;
+  readonly p999Ns: number;
 };
 
 /** One column of the charts: counts of a stretch of time. */

@@ -17,6 +17,7 @@ import type {
   FaultRegisters,
   Focus,
   Inspected,
+  LatencySummary,
   Notice,
   RunState,
   Snapshot,
@@ -71,6 +72,7 @@ export function snapshotOf(
       ...deviceIdentity(simulation, device),
       counts: simulation.countsOf(index),
       rates: rates[index],
+      latency: latencyOf(device),
     })),
     series: statistics.columns.slice(),
     events: journal.events.slice(-EVENTS_SHOWN),
@@ -110,7 +112,7 @@ export function unitRegisters(unit: Iommu): Snapshot['unit'] {
 export function deviceIdentity(
   { machine }: Simulation,
   device: Device,
-): Omit<DeviceState, 'counts' | 'rates'> {
+): Omit<DeviceState, 'counts' | 'rates' | 'latency'> {
   const { model, guest } = device;
   const record = machine.kernel.device(model.sourceId);
   const translation = machine.kernel.policy.translation;
@@ -147,6 +149,13 @@ function pageBytes({ virtualIommu }: Device, attached: Domain | null): number | 
   if (attached.type !== 'nested') return largestPage(attached.table.leaves);
   const sizes = [virtualIommu?.table.leaves ?? [], attached.parent.table.leaves].map(largestPage);
   return sizes.includes(null) ? null : Math.min(...(sizes as number[]));
+}
+
+/** How long a device's requests took lately; null before the first. */
+export function latencyOf({ latencies }: Device): LatencySummary | null {
+  if (latencies.count === 0) return null;
+  const [p50Ns, p99Ns, p999Ns] = [0.5, 0.99, 0.999].map((share) => Math.round(latencies.percentile(share)));
+  return { p50Ns, p99Ns, p999Ns };
 }
 
 function largestPage(leaves: readonly number[]): number | null {

@@ -45,9 +45,10 @@ export class Latencies {
     return bars;
   }
 
-  clear(): void {
-    this.count = 0;
-    this.totalNs = 0;
-    this.buckets.fill(0);
+  /** Let what was count half from now on. */
+  fade(): void {
+    this.count /= 2;
+    this.totalNs /= 2;
+    for (let bucket = 0; bucket < this.buckets.length; bucket++) this.buckets[bucket] /= 2;
   }
 }

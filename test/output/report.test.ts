@@ -25,6 +25,10 @@ const oneOf = (...values: unknown[]) => ({
   asymmetricMatch: (value: unknown) => values.includes(value),
 });
 
+/** Null before a device's first request; a larger share never took less time. */
+const isLatency = (value: { p50Ns: number; p99Ns: number; p999Ns: number } | null): boolean =>
+  value === null || (0 < value.p50Ns && value.p50Ns <= value.p99Ns && value.p99Ns <= value.p999Ns);
+
 const deviceShape = {
   name: oneOf('nic0', 'nvme0', 'gpu0', 'hba1', 'usb0', 'tb0'),
   bdf: expect.stringMatching(/^[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/),
@@ -41,7 +45,7 @@ const deviceShape = {
   virtualIommu: oneOf('nested', 'shadow', null),
   emulated: expect.any(Boolean),
   untrusted: expect.any(Boolean),
-  dma: { requests: number, bytes: number },
+  dma: { requests: number, bytes: number, latency: expect.toSatisfy(isLatency) },
   iotlb_lookup: number,
   iotlb_hit: number,
   page_walks: number,

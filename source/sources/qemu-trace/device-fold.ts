@@ -118,6 +118,7 @@ export class DeviceFold {
       untrusted: false,
       counts: deviceCounts(this.tally),
       rates,
+      latency: null,
     };
   }
 

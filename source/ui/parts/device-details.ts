@@ -18,7 +18,7 @@ export function deviceDetails({ snapshot, device }: Scene, { width }: Area): Row
     );
   };
   if (device !== null) {
-    const { counts, rates, lane } = device;
+    const { counts, rates, lane, latency } = device;
     rows.push(row(span(` ${device.name}`, 'title'), span(`  ${device.bdf}`, 'label')), blank);
     line('device', device.description);
     line('driver', device.driver ?? 'none bound');
@@ -45,6 +45,11 @@ export function deviceDetails({ snapshot, device }: Scene, { width }: Area): Row
     line('hit rate now', isTranslated(lane) ? percent(rates.iotlb_hit, rates.iotlb_lookup) : absent);
     line('bytes/s', quantity(rates.bytes));
     line('interrupts/s', quantity(rates.interrupts));
+    line('throughput', `${((8 * rates.bytes) / 1e9).toPrecision(3)} Gb/s`);
+    if (latency !== null) {
+      line('latency p50 p99', `${exactly(latency.p50Ns)} ns  ${exactly(latency.p99Ns)} ns`);
+      line('latency p99.9', `${exactly(latency.p999Ns)} ns`);
+    }
     rows.push(blank);
   }
   rows.push(row(span(' Remapping unit', 'title')), blank);
