@@ -12,10 +12,10 @@ const layers = [
   { name: 'parameters', deterministic: true }, // what can be set, by name
   { name: 'timing', deterministic: true }, //     how long the chip, the link and a device take
   { name: 'machine', deterministic: true }, //    devices and memory
+  { name: 'experiments', deterministic: true }, // published measurements, and what the model makes of them
   { name: 'simulation', deterministic: true }, // time
   { name: 'commands', deterministic: true }, //   the only way to change anything
   { name: 'oracle', deterministic: false }, //    QEMU, as another unit to run the same cases on
-  { name: 'experiments', deterministic: true }, // published measurements, and what the model makes of them
   { name: 'demo', deterministic: true }, //       scripts of commands, and what they expect
   { name: 'sources', deterministic: false }, //   where the shown states come from
   { name: 'output', deterministic: false }, //    ways out without a screen

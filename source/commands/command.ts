@@ -8,7 +8,7 @@ import type { Overrides } from '../parameters/registry.ts';
 import type { PresetName } from '../vtd/capabilities.ts';
 
 /** The views of the dashboard. */
-export const viewNames = ['overview', 'tables', 'dma', 'faults', 'compare'] as const;
+export const viewNames = ['overview', 'tables', 'dma', 'faults', 'compare', 'experiments'] as const;
 export type ViewName = (typeof viewNames)[number];
 
 /** The tables whose entries can be written by hand. */
@@ -80,6 +80,8 @@ export type Command =
    * speed then is, so that keys may come faster than pictures.
    */
   | { readonly name: 'speed'; readonly factor: number | 'faster' | 'slower' }
+  /** Run an experiment beside the machine, or boot a machine that is set up as the experiment's is. */
+  | { readonly name: 'experiment'; readonly experiment: string; readonly as: 'run' | 'live' }
   /** From here on `change(…)` of an expectation counts. */
   | { readonly name: 'mark' }
   /** Something that should be true now: an expression over what can be seen of the machine. */

@@ -4,6 +4,7 @@ import { type PresetName, presets } from '../vtd/capabilities.ts';
 import { type Command, type CommandName, entryTables, viewNames } from './command.ts';
 import { durationText, parseDuration } from './duration.ts';
 import { parseExpression } from './expect/expression.ts';
+import { experimentIds } from './experimenting.ts';
 import { quoted } from './printable.ts';
 import {
   addressOrBuffer,
@@ -159,6 +160,23 @@ const grammar: { readonly [N in CommandName]: Grammar } = {
       name: 'compare',
       line: words.length === 1 && words[0] === 'off' ? null : afterName(text),
     }),
+  },
+  experiment: {
+    usage: 'experiment <id> [live]',
+    help: 'run an experiment and watch its curve; live: boot a machine that is set up like it',
+    parse: (words) => {
+      atMost(words, 2, 'experiment E1');
+      const experiment = oneOf(
+        'an experiment',
+        experimentIds,
+        experimentIds.find((id) => id.toLowerCase() === words[0]?.toLowerCase()) ?? words[0],
+      );
+      return {
+        name: 'experiment',
+        experiment,
+        as: oneOf('run or live', ['run', 'live'] as const, words[1] ?? 'run'),
+      };
+    },
   },
   workload: {
     usage: 'workload <device|all> start|stop|flip',
@@ -363,6 +381,8 @@ export function commandText(command: Command): string {
       return 'mark';
     case 'expect':
       return `expect ${command.expression}`;
+    case 'experiment':
+      return `experiment ${command.experiment}${command.as === 'live' ? ' live' : ''}`;
     case 'open':
       return ['open', command.view, command.device ?? [], command.address ?? []].flat().join(' ');
     case 'inspect':

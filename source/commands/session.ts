@@ -16,6 +16,7 @@ import { addressFor } from './buffers.ts';
 import type { Command } from './command.ts';
 import { check, type Expectation } from './expect/check.ts';
 import { countsOf } from './expect/values.ts';
+import { Experimenting, setupOf } from './experimenting.ts';
 import { readKernelFile } from './inspect.ts';
 import { Refused, type Result } from './result.ts';
 import { speedAfter } from './speed.ts';
@@ -42,6 +43,8 @@ export class Session {
   notice: Notice | null = null;
   /** The file of the kernel that is looked at, as it was when it was asked for. */
   inspected: Inspected | null = null;
+  /** The experiment that runs beside this machine, or ran last; whoever lets time pass steps it. */
+  experimenting: Experimenting | null = null;
   focus: Focus = { view: 'overview', device: null, address: null };
   /** Commands since boot that changed the machine, or tried to. */
   readonly log: LogEntry[] = [];
@@ -117,7 +120,8 @@ export class Session {
   snapshot(): Snapshot {
     const { simulation, state, speed, notice, focus, inspected } = this;
     const other = focus.view === 'compare' ? (this.other?.snapshot() ?? null) : null;
-    return snapshotOf(simulation, { state, speed, notice, focus, other, inspected });
+    const experiment = focus.view === 'experiments' ? (this.experimenting?.progress ?? null) : null;
+    return snapshotOf(simulation, { state, speed, notice, focus, other, inspected, experiment });
   }
 
   private dispatch(command: Command): Result {
@@ -160,6 +164,8 @@ export class Session {
         return this.open(command);
       case 'inspect':
         return this.inspect(command.path);
+      case 'experiment':
+        return this.experiment(command.experiment, command.as);
       case 'scene':
       case 'demo':
         throw new Refused('no demo plays here: dmascope demo plays one');
@@ -206,6 +212,15 @@ export class Session {
       this.other.apply(command);
     }
     return { text: `A second machine has booted with "${line}" and gets the same commands.`, linux: [] };
+  }
+
+  private experiment(id: string, as: 'run' | 'live'): Result {
+    if (as === 'live') {
+      const { boot, parameters } = setupOf(id);
+      return this.reboot({ ...this.options, boot, parameters });
+    }
+    this.experimenting = new Experimenting(id);
+    return { text: `${id} runs beside this machine.`, linux: [] };
   }
 
   private expect(expression: string): Result {
@@ -272,6 +287,7 @@ const changesMachine = ({ name }: Command): boolean =>
     'expect',
     'open',
     'inspect',
+    'experiment',
     'scene',
     'demo',
   ].includes(name);

@@ -60,6 +60,8 @@ export type Experiment = {
   /** What was measured, and on what. */
   readonly setup: string;
   readonly note?: string;
+  /** The boot line of its host. */
+  readonly boot: string;
   /** What x is, for people: `window`, `flows`. */
   readonly xName: string;
   readonly xUnit: string;

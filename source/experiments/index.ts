@@ -1,5 +1,6 @@
 /** All experiments, in order. */
 import { cpu } from './cpu.ts';
+import { demonstrations } from './demonstrations.ts';
 import type { Experiment } from './experiment.ts';
 import { iotlbWall } from './iotlb-wall.ts';
 import { pcieBench } from './pcie-bench.ts';
@@ -11,5 +12,6 @@ export const experiments: readonly Experiment[] = [
   ...receiveSide,
   ...iotlbWall,
   ...cpu,
+  ...demonstrations,
   tenants,
 ];

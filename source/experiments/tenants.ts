@@ -97,6 +97,7 @@ export const tenants: Experiment = {
   id: 'tenants',
   title: 'A thousand guests: what a DMA costs against the number of functions',
   kind: 'gate',
+  boot: 'intel_iommu=on,sm_off iommu=pt',
   setup:
     'up to 1,024 guests with four virtual functions each behind one unit; every function asks for its three pages at random',
   note: 'Nothing published is compared: what is simulated is held against what the capacities of the caches explain.',

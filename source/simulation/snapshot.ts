@@ -7,6 +7,8 @@
  * Addresses are strings, `0x…` in lower case without leading zeros, since 64 bits do not fit a number.
  * Times are simulated (or recorded) nanoseconds. Rates are per simulated (or recorded) second.
  */
+
+import type { Progress } from '../experiments/run.ts';
 import type { PreviewMachine } from '../machine/preview.ts';
 import type { CounterName } from '../vtd/counters.ts';
 import type { InvalidationCounts } from '../vtd/invalidator.ts';
@@ -361,6 +363,8 @@ export type Snapshot = {
   readonly inspected?: Inspected | null;
   /** The machine that this one is compared with; null unless there is one and the focus asks for it. */
   readonly other: Snapshot | null;
+  /** The experiment that runs, or ran last, as far as it is; null or left out unless the focus asks for it. */
+  readonly experiment?: Progress | null;
 };
 
 /**

@@ -36,11 +36,12 @@ export type RunningState = {
   readonly focus: Focus;
   readonly other: Snapshot | null;
   readonly inspected: Inspected | null;
+  readonly experiment: Snapshot['experiment'];
 };
 
 export function snapshotOf(
   simulation: Simulation,
-  { state, speed, notice, focus, other, inspected }: RunningState,
+  { state, speed, notice, focus, other, inspected, experiment }: RunningState,
 ): Snapshot {
   const { machine, journal, statistics } = simulation;
   const { unit, kernel, options } = machine;
@@ -92,6 +93,7 @@ export function snapshotOf(
     notice,
     inspected,
     other,
+    experiment,
   };
 }
 

@@ -131,7 +131,10 @@ export const bindings: readonly Binding[] = [
     views: named('enter'),
     run: (scene) => {
       const result = current(scene).enter?.(scene) ?? '';
-      return typeof result === 'string' ? say(result) : act(result);
+      if (typeof result === 'string') return say(result);
+      if ('do' in result) return act(result);
+      const refusal = scene.refusal(result);
+      return refusal === null ? command(result) : say(refusal);
     },
   },
   {

@@ -1,5 +1,6 @@
 /** What a new snapshot changes in the selection, without anybody pressing a key. */
 import type { Command } from '../commands/command.ts';
+import { experimentIds } from '../commands/experimenting.ts';
 import type { Snapshot } from '../simulation/snapshot.ts';
 import type { Scene } from './scene.ts';
 import type { Action } from './selection.ts';
@@ -47,6 +48,15 @@ export function consequences(command: Command, snapshot: Snapshot): readonly Act
   }
   if (command.name === 'inspect' && command.path !== null) {
     return [{ do: 'file', file: { notice: snapshot.notice?.id ?? 0, started: false, from: 0, across: 0 } }];
+  }
+  if (command.name === 'experiment' && command.as === 'run') {
+    return [
+      {
+        do: 'go',
+        view: 'experiments',
+        change: { cursors: { experiments: experimentIds.indexOf(command.experiment) } },
+      },
+    ];
   }
   if (command.name === 'compare' && command.line !== null) return [{ do: 'go', view: 'compare' }];
   if (command.name !== 'dma') return [];

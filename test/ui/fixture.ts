@@ -672,3 +672,35 @@ export const playing: Snapshot = snapshot({
     focus: { view: 'overview', device: 'nic0', address: null },
   },
 });
+
+/** E3 after three of its points. */
+export const measuring: Snapshot = {
+  ...running,
+  experiment: {
+    done: 3,
+    of: 13,
+    result: {
+      id: 'E3',
+      title: 'A second machine',
+      kind: 'gate',
+      source: 'a paper; grade A',
+      setup: 'a machine',
+      preset: 'ib-128',
+      parameters: { 'iotlb.entries': 128, 'iotlb.ways': 'full' },
+      note: null,
+      series: [
+        {
+          name: '64 B reads',
+          unit: 'Gb/s',
+          points: [
+            { x: 4096, xUnit: 'B', published: 33.295, simulated: 33.13, tolerance: 0.06, pass: true },
+            { x: 524_288, xUnit: 'B', published: 32.246, simulated: 33.12, tolerance: 0.06, pass: true },
+            { x: 1_048_576, xUnit: 'B', published: 15.392, simulated: 17.9, tolerance: 0.06, pass: false },
+          ],
+        },
+      ],
+      checks: [],
+      pass: false,
+    },
+  },
+};

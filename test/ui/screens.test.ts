@@ -1,7 +1,17 @@
 import { expect, test } from 'vitest';
 import { lineOf } from '../../source/ui/line.ts';
 import type { Selection } from '../../source/ui/selection.ts';
-import { compared, corruption, examining, flipped, iommuOff, playing, recorded, running } from './fixture.ts';
+import {
+  compared,
+  corruption,
+  examining,
+  flipped,
+  iommuOff,
+  measuring,
+  playing,
+  recorded,
+  running,
+} from './fixture.ts';
 import {
   belowNestedTables,
   firstStageTables,
@@ -68,6 +78,8 @@ const screens = {
   'faults-none': [iommuOff, { view: 'faults' }],
   compare: [compared, { view: 'compare' }],
   'compare-none': [running, { view: 'compare' }],
+  experiments: [running, { view: 'experiments', cursors: { experiments: 2 } }],
+  'experiments-running': [measuring, { view: 'experiments', cursors: { experiments: 2 } }],
   help: [running, { help: true }],
   demo: [playing, { entered: 1 }],
   'demo-failed': [failedScene, { entered: 1 }],

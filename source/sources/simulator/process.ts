@@ -82,6 +82,8 @@ class Pacer {
     const now = performance.now();
     const elapsed = Math.min(now - this.lastTick, LONGEST_GAP_MS);
     this.lastTick = now;
+    // A point takes its time; until it is there, the machine waits.
+    if (this.session.experimenting?.step() === true) this.publish();
     if (this.session.state === 'running') {
       this.run(elapsed);
       if (now - this.lastPublished >= PUBLISH_MS) this.publish();

@@ -1,5 +1,5 @@
 /** What a view is. A new one is a file beside this one and a line in index.ts. */
-import type { ViewName } from '../../commands/command.ts';
+import type { Command, ViewName } from '../../commands/command.ts';
 import type { Snapshot } from '../../simulation/snapshot.ts';
 import type { Row } from '../rows.ts';
 import type { Scene } from '../scene.ts';
@@ -29,7 +29,8 @@ export type View = {
   move?(scene: Scene, direction: Direction, by: number): Partial<Chosen> | null;
   /** To the newest, or to the end. */
   end?(scene: Scene): Partial<Chosen> | null;
-  enter?(scene: Scene): Action | string;
+  /** What to show, what to carry out, or why there is nothing. */
+  enter?(scene: Scene): Action | Command | string;
   /** What esc does here before it leaves the view; null to leave. */
   leave?(scene: Scene): Partial<Chosen> | null;
   /** Asked at every new snapshot: what has to be kept so that it stands still while the machine runs on. */
