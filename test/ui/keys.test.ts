@@ -87,7 +87,7 @@ test('numbers and tab change the view', () => {
 
   expect(afterKeys(scene, '3').selection.view).toBe('dma');
   expect(afterKeys(scene, 'tab', 'tab').selection.view).toBe('dma');
-  expect(afterKeys(scene, 'shift-tab').selection.view).toBe('compare');
+  expect(afterKeys(scene, 'shift-tab').selection.view).toBe('experiments');
 });
 
 test('the chosen device is chosen in every view', () => {

@@ -88,8 +88,12 @@ function curve({ snapshot }: Scene, result: Result, area: Area): Row[] {
 /** Two bars for each point, simulated and published, and below them the figures. */
 function seriesRows({ name, unit, points }: Series, { width, height }: Area): Row[] {
   const column = 9;
-  const fit = Math.max(1, Math.floor((width - 12) / column));
-  const shown = points.slice(0, fit);
+  const fit = Math.max(2, Math.floor((width - 12) / column));
+  // Where not all find room: from the first to the last, evenly.
+  const shown =
+    points.length <= fit
+      ? points
+      : Array.from({ length: fit }, (_, i) => points[Math.round((i * (points.length - 1)) / (fit - 1))]);
   const top = Math.max(...shown.flatMap(({ simulated, published }) => [simulated, published ?? 0])) || 1;
   const bars = shown.flatMap(({ simulated, published }) => {
     const bar = (value: number | null) =>
