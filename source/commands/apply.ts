@@ -11,7 +11,7 @@ import { faultReason } from '../vtd/fault-reason.ts';
 import { READ, WRITE } from '../vtd/paging-entry.ts';
 import { addressFor, cycleBuffers, dmaToBuffers, mapBuffers, unmapBuffers } from './buffers.ts';
 import type { Command, DeviceTarget } from './command.ts';
-import { sendRequest } from './device-requests.ts';
+import { PAST_THE_IOMMU, sendRequest } from './device-requests.ts';
 import { findEntry, withFields } from './entry.ts';
 import { Refused, type Result } from './result.ts';
 
@@ -310,6 +310,8 @@ function whatBecameOf(
     return `Blocked: fault ${code}, ${faultReason(made.fault).meaning}. Nothing was ${type === 'write' ? 'written' : 'read'}.`;
   }
   const where = `${made.output} (${made.landed})`;
+  if (made.outcome === 'peer-to-peer')
+    return `It ${type === 'write' ? 'wrote' : 'read'} ${where}: ${PAST_THE_IOMMU}.`;
   if (type === 'read') return `It read ${where}.`;
   if (made.landed === 'no memory') return `It wrote ${where}: the write went nowhere.`;
   if (!made.corrupted) return `It wrote ${where}, which is ${name}'s to write.`;

@@ -13,6 +13,9 @@ import { Refused, type Result } from './result.ts';
 
 const PAGE = 4096;
 
+/** What there is to say of a request that was routed to a peer. */
+export const PAST_THE_IOMMU = 'routed there below the IOMMU, which never saw it (no ACS request redirect)';
+
 type Dma = Extract<Command, { name: 'dma' }>;
 
 const kinds = {
@@ -65,6 +68,7 @@ function whatBecameOf(name: string, type: 'read' | 'write', made: Transaction): 
   if (request === 'translation')
     return `${name} was told that it is ${where}, and keeps that until it has to forget it.`;
   const did = type === 'write' ? 'wrote' : 'read';
+  if (outcome === 'peer-to-peer') return `It ${did} ${where}: ${PAST_THE_IOMMU}.`;
   const trusted = request === 'translated' ? ' The unit takes its word for the address.' : '';
   return `It ${did} ${where}${corrupted ? ', which is not its to write' : ''}.${trusted}`;
 }

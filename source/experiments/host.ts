@@ -1,6 +1,6 @@
 /** A host for experiments: a kernel, one device behind a remapping unit, and simulated time. */
 import { Kernel } from '../linux/kernel.ts';
-import type { PciFunction } from '../linux/pci.ts';
+import { FULL_ACS, type PciFunction } from '../linux/pci.ts';
 import { defaultBuild, type KernelBuild } from '../linux/policy.ts';
 import { UNIT_BASE } from '../machine/memory-map.ts';
 import { cachesOf } from '../parameters/chip.ts';
@@ -39,9 +39,10 @@ export type FunctionModel = Pick<PciFunction, 'sourceId' | 'bridge' | 'driver'>;
 
 const port = { sourceId: sourceId(0, 0x1c, 0), bridge: null, driver: 'pcieport' };
 const card = { sourceId: sourceId(3, 0, 0), bridge: port.sourceId, driver: 'ixgbe' };
-const usual = {
+const usual: Omit<PciFunction, keyof FunctionModel> = {
   multifunction: false,
-  acs: true,
+  kind: 'function',
+  acs: FULL_ACS,
   untrusted: false,
   ats: false,
   dmaMask: 2 ** 48 - 1,

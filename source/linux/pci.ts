@@ -9,13 +9,21 @@ export type ReservedRegion = {
   readonly relaxable: boolean;
 };
 
+/** Bits of the ACS Control register: source validation, request and completion redirect, upstream forwarding. */
+export const Acs = { SV: 1, RR: 4, CR: 8, UF: 16 } as const;
+
+/** What Linux enables, and asks for before it calls something isolated: REQ_ACS_FLAGS. */
+export const FULL_ACS = Acs.SV | Acs.RR | Acs.CR | Acs.UF;
+
 export type PciFunction = {
   readonly sourceId: number;
   /** Source id of the bridge above, or null on the root bus. */
   readonly bridge: number | null;
   readonly multifunction: boolean;
-  /** Access control services: the function, or a bridge's ports, can be isolated. */
-  readonly acs: boolean;
+  /** A root port, or a downstream port of a switch, is a `port`; an upstream port counts as a function. */
+  readonly kind: 'function' | 'port' | 'PCI bridge';
+  /** Access control services that are enabled, of Acs. */
+  readonly acs: number;
   /** Behind an external-facing port: Linux sets `untrusted`. */
   readonly untrusted: boolean;
   /** Can keep translations of its own: PCIe Address Translation Services. */
@@ -29,7 +37,7 @@ export type PciFunction = {
 
 /**
  * Group numbers in order of enumeration: `drivers/iommu/iommu.c`, pci_device_group. Functions of one slot
- * without ACS share a group, and so does everything below a bridge without ACS.
+ * without ACS share a group, and so does everything below a port without ACS or a PCI bridge, which has none.
  *
  * @returns source id → group number
  */
@@ -55,9 +63,49 @@ function isolationKey(fn: PciFunction, bySourceId: ReadonlyMap<number, PciFuncti
   for (let at = fn; at.bridge !== null; ) {
     const above = bySourceId.get(at.bridge);
     if (above === undefined) break;
-    if (!above.acs) shared = above;
+    if (!isolates(above)) shared = above;
     at = above;
   }
-  const slotShared = shared.multifunction && !shared.acs;
+  const slotShared = shared.multifunction && !isolates(shared);
   return slotShared ? `slot ${shared.sourceId & ~7}` : `function ${shared.sourceId}`;
+}
+
+/** pci_acs_enabled: whether what is behind a function, or beside it in its slot, is kept apart from the rest. */
+function isolates({ kind, acs, multifunction }: PciFunction): boolean {
+  if (kind === 'PCI bridge') return false;
+  return (kind === 'function' && !multifunction) || (acs & FULL_ACS) === FULL_ACS;
+}
+
+/**
+ * Whether a request for the registers of a peer is routed to it on the way up, before any remapping unit. PCI Express
+ * routes by address: a slot among its functions, a switch among its downstream ports, unless request redirect (ACS RR)
+ * is on where the request comes in; a PCI bus has no such thing. The root complex sends everything to the unit.
+ */
+export function isRoutedToPeer(functions: readonly PciFunction[], from: number, to: number): boolean {
+  const above = pathUp(functions, from);
+  const below = pathUp(functions, to);
+  // Where the two ways part: what the request comes in by, and what it would leave by.
+  while (above.length > 0 && above.at(-1) === below.at(-1)) {
+    above.pop();
+    below.pop();
+  }
+  const [entry, exit] = [above.at(-1), below.at(-1)];
+  if (entry === undefined || exit === undefined) return false;
+  const bridge = functions.find(({ sourceId }) => sourceId === entry.bridge);
+  if (bridge?.kind === 'PCI bridge') return true;
+  const isSameSlot = entry.multifunction && entry.sourceId >>> 3 === exit.sourceId >>> 3;
+  const isInSwitch = entry.kind === 'port' && bridge !== undefined;
+  return (isSameSlot || isInSwitch) && (entry.acs & Acs.RR) === 0;
+}
+
+/** A function and the bridges above it, up to the root bus. */
+function pathUp(functions: readonly PciFunction[], sourceId: number): PciFunction[] {
+  const path: PciFunction[] = [];
+  for (let at: number | null = sourceId; at !== null; ) {
+    const fn = functions.find((each) => each.sourceId === at);
+    if (fn === undefined) break;
+    path.push(fn);
+    at = fn.bridge;
+  }
+  return path;
 }

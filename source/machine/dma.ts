@@ -8,7 +8,7 @@ import type { Step } from '../vtd/step.ts';
 import { Reply } from '../vtd/translation-completion.ts';
 import { Outcome } from '../vtd/translator.ts';
 import type { Device } from './device.ts';
-import { MEMORY_BYTES, type MemoryMap, type OwnerId } from './memory-map.ts';
+import { DEVICE_WINDOW, MEMORY_BYTES, type MemoryMap, type OwnerId } from './memory-map.ts';
 import type { RequestTimes } from './request-times.ts';
 
 const PAGE = 4096;
@@ -17,9 +17,18 @@ const PATTERN = 0x9696_9696 | 0;
 /** The words for Delivery, from AS_WRITTEN on. */
 const deliveryNames = ['as written', 'remapped', 'posted', 'posted, notified'] as const;
 
-/** The words for an outcome, in the order of Outcome. */
-export const outcomeNames = ['untranslated', 'passed', 'hit', 'walked', 'interrupt', 'blocked'] as const;
+/** The words for an outcome, in the order of Outcome, and for a request that never came to the unit. */
+export const outcomeNames = [
+  'untranslated',
+  'passed',
+  'hit',
+  'walked',
+  'interrupt',
+  'blocked',
+  'peer-to-peer',
+] as const;
 export type OutcomeName = (typeof outcomeNames)[number];
+const PEER_TO_PEER = outcomeNames.indexOf('peer-to-peer');
 
 /** What a request is besides an access: AT of PCIe, and page requests. */
 export type RequestKind = 'untranslated' | 'translation' | 'translated' | 'page request';
@@ -118,10 +127,12 @@ export class DmaPath {
   private readonly times: RequestTimes;
   private readonly mayWrite: (device: Device, owner: OwnerId, address: number) => boolean;
   private readonly deliver: Deliver;
+  private readonly reachesPeer: (device: Device, address: number) => boolean;
 
   /**
    * @param mayWrite whether a page of this owner is a device's to write
    * @param deliver told of interrupts that reach a processor
+   * @param reachesPeer whether the way up leads to another device's registers before it leads to the unit
    */
   constructor(
     memory: PhysicalMemory,
@@ -130,6 +141,7 @@ export class DmaPath {
     times: RequestTimes,
     mayWrite: (device: Device, owner: OwnerId, address: number) => boolean,
     deliver: Deliver,
+    reachesPeer: (device: Device, address: number) => boolean,
   ) {
     this.memory = memory;
     this.unit = unit;
@@ -137,6 +149,7 @@ export class DmaPath {
     this.times = times;
     this.mayWrite = mayWrite;
     this.deliver = deliver;
+    this.reachesPeer = reachesPeer;
   }
 
   /**
@@ -205,8 +218,15 @@ export class DmaPath {
     this.settle(device, kind, hi, lo, bytes, access, pasid, outcome, noted);
   }
 
+  /** Whether a memory request is routed to another device's registers, so that the unit never sees it. */
+  isPeerToPeer(device: Device, hi: number, lo: number): boolean {
+    return hi === 0 && lo >>> 0 >= DEVICE_WINDOW.start && this.reachesPeer(device, lo >>> 0);
+  }
+
   private ask(device: Device, { kind, hi, lo, access, pasid }: HandmadeRequest): number {
     const { translator } = this.unit;
+    const isMemoryRequest = kind === 'untranslated' || kind === 'translated';
+    if (isMemoryRequest && this.isPeerToPeer(device, hi, lo)) return PEER_TO_PEER;
     const { sourceId } = device.model;
     switch (kind) {
       case 'translation': {
@@ -233,10 +253,13 @@ export class DmaPath {
     const { observer } = this;
     const noted: Step[] | null = observer?.wants(device) ? [] : null;
     translator.steps = noted;
-    const outcome = translator.translate(device.model.sourceId, hi, lo, access);
+    const outcome = this.isPeerToPeer(device, hi, lo)
+      ? PEER_TO_PEER
+      : translator.translate(device.model.sourceId, hi, lo, access);
     translator.steps = null;
     // Before any observer, who may send a request of its own through the translator to explain this one.
-    this.latency = this.times.take(device, outcome, translator.reads, bytes, access);
+    this.latency =
+      outcome === PEER_TO_PEER ? 0 : this.times.take(device, outcome, translator.reads, bytes, access);
     this.settle(device, 'untranslated', hi, lo, bytes, access, -1, outcome, noted);
     return outcome;
   }
@@ -260,7 +283,8 @@ export class DmaPath {
     const moves = kind === 'untranslated' || kind === 'translated';
     if (!isBlocked && moves) device.bytes += bytes;
     const reached = !isBlocked && outcome !== Outcome.INTERRUPT && kind !== 'page request';
-    const output = reached ? join(translator.outHi, translator.outLo) : null;
+    const isPeer = outcome === PEER_TO_PEER;
+    const output = !reached ? null : isPeer ? join(hi, lo) : join(translator.outHi, translator.outLo);
     const corrupted = output !== null && moves && (access & WRITE) !== 0 && this.write(device, output, bytes);
     if (observer !== null && (noted !== null || isBlocked)) {
       const record: DmaRecord = {
@@ -273,7 +297,7 @@ export class DmaPath {
         access,
         outcome: outcomeNames[outcome],
         output,
-        fault: translator.fault,
+        fault: isPeer ? 0 : translator.fault,
         landed: output === null ? null : this.map.nameAt(output),
         corrupted,
         steps: noted ?? [],

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../linux/clock.ts';
 import { Kernel } from '../linux/kernel.ts';
+import { isRoutedToPeer } from '../linux/pci.ts';
 import type { PerfEvent } from '../linux/perf-event.ts';
 import { PerformanceMonitoring } from '../linux/performance-monitoring.ts';
 import type { KernelBuild, Platform } from '../linux/policy.ts';
@@ -19,7 +20,7 @@ import { DeviceTlb } from '../vtd/device-tlb.ts';
 import type { EndpointLink } from '../vtd/endpoint-link.ts';
 import { Iommu } from '../vtd/iommu.ts';
 import { PhysicalMemory } from '../vtd/memory.ts';
-import { parseBdf } from '../vtd/source-id.ts';
+import { bdf, parseBdf } from '../vtd/source-id.ts';
 import { type Buffers, ContiguousZone, GuestBuffers, HostBuffers, VirtualBuffers } from './buffers.ts';
 import type { Device } from './device.ts';
 import { DmaPath, type InterruptResult } from './dma.ts';
@@ -115,6 +116,7 @@ export class Machine {
       new RequestTimes(values, clock),
       (device, owner) => this.mayWrite(device, owner),
       (result) => this.deliver(result),
+      (device, address) => this.reachesPeer(device, address),
     );
     this.perf = openEvents(this.unit, options.perf ?? []);
     for (const guest of guestModels) {
@@ -123,6 +125,7 @@ export class Machine {
       this.guestOwners.set(guest, owner);
     }
     this.devices = deviceModels.map((model) => this.addDevice(model));
+    this.placeRegisters();
     this.bindHostDrivers();
     for (const device of this.devices) this.startAtBoot(device);
   }
@@ -305,7 +308,6 @@ export class Machine {
   }
 
   private addDevice(model: DeviceModel): Device {
-    this.map.addRegisters(model.name);
     const device: Device = {
       model,
       buffers: this.map.addOwner(`${model.name} buffer`),
@@ -327,6 +329,22 @@ export class Machine {
       this.regionOwners.set(owner, device);
     }
     return device;
+  }
+
+  /** Registers of the devices with a name, then of the other functions that share a slot with one. */
+  private placeRegisters(): void {
+    for (const { name, sourceId } of deviceModels) this.map.addRegisters(sourceId, name);
+    for (const { sourceId } of functions) {
+      const isSibling = deviceModels.some((model) => model.sourceId >>> 3 === sourceId >>> 3);
+      if (isSibling && deviceModels.every((model) => model.sourceId !== sourceId))
+        this.map.addRegisters(sourceId, bdf(sourceId));
+    }
+  }
+
+  /** Whether an address leads to another function without passing the unit. */
+  private reachesPeer({ model }: Device, address: number): boolean {
+    const peer = this.map.functionAt(address);
+    return peer !== null && isRoutedToPeer(functions, model.sourceId, peer);
   }
 
   private bindHostDrivers(): void {

@@ -42,7 +42,7 @@ export const BOUNCE: OwnerId = 3;
 export class MemoryMap {
   private readonly names: string[] = ['free memory', 'kernel text', 'page tables', 'bounce buffers'];
   /** Of devices, each a MiB, from the start of the window on. */
-  private readonly registers: string[] = [];
+  private readonly registers: { readonly sourceId: number; readonly name: string }[] = [];
   private readonly owners = new Uint8Array(MEMORY_BYTES / PAGE);
 
   constructor() {
@@ -52,8 +52,8 @@ export class MemoryMap {
   }
 
   /** Registers of another PCI device, behind those of the one before in the window of the host bridge. */
-  addRegisters(device: string): void {
-    this.registers.push(`${device} registers`);
+  addRegisters(sourceId: number, device: string): void {
+    this.registers.push({ sourceId, name: `${device} registers` });
   }
 
   /** A new owner. @param name what its memory is called: `nic0 buffer`, `guest A RAM` */
@@ -74,9 +74,17 @@ export class MemoryMap {
   /** What the memory at an address is called. */
   nameAt(address: number): string {
     if (address >= MEMORY_BYTES) {
-      const index = Math.floor((address - DEVICE_WINDOW.start) / REGISTER_BYTES);
-      return this.registers[index] ?? 'no memory';
+      return this.registersAt(address)?.name ?? 'no memory';
     }
     return this.names[this.ownerOf(address)];
+  }
+
+  /** The function whose registers lie at an address, or null. */
+  functionAt(address: number): number | null {
+    return this.registersAt(address)?.sourceId ?? null;
+  }
+
+  private registersAt(address: number) {
+    return this.registers[Math.floor((address - DEVICE_WINDOW.start) / REGISTER_BYTES)];
   }
 }

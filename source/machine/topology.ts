@@ -1,5 +1,5 @@
 /** The PCI functions of the simulated PC in order of enumeration, and the six devices that do the work. */
-import type { PciFunction } from '../linux/pci.ts';
+import { FULL_ACS, type PciFunction } from '../linux/pci.ts';
 import { sourceId } from '../vtd/source-id.ts';
 import { USB_REGION } from './memory-map.ts';
 
@@ -11,7 +11,8 @@ const fn = (
   sourceId: sourceId(bus, device, func),
   bridge: bridge === null ? null : sourceId(...bridge),
   multifunction: false,
-  acs: true,
+  kind: 'function',
+  acs: FULL_ACS,
   untrusted: false,
   ats: false,
   dmaMask: 2 ** 48 - 1,
@@ -20,21 +21,22 @@ const fn = (
   ...options,
 });
 
-const sharedSlot = { multifunction: true, acs: false } as const;
+const sharedSlot = { multifunction: true, acs: 0 } as const;
+const rootPort = { kind: 'port', driver: 'pcieport' } as const;
 
 export const functions: readonly PciFunction[] = [
   fn([0, 0x00, 0], null),
-  fn([0, 0x01, 0], null, { driver: 'pcieport' }),
-  fn([0, 0x07, 0], null, { driver: 'pcieport' }),
+  fn([0, 0x01, 0], null, rootPort),
+  fn([0, 0x07, 0], null, rootPort),
   fn([0, 0x12, 0], null),
   fn([0, 0x14, 0], null, { ...sharedSlot, driver: 'xhci_hcd', reserved: [USB_REGION] }),
   fn([0, 0x14, 2], null, sharedSlot),
   fn([0, 0x16, 0], null, { driver: 'mei_me' }),
   fn([0, 0x17, 0], null, { driver: 'ahci' }),
-  fn([0, 0x1b, 0], null, { driver: 'pcieport' }),
-  fn([0, 0x1c, 0], null, { driver: 'pcieport' }),
-  fn([0, 0x1c, 4], null, { driver: 'pcieport' }),
-  fn([0, 0x1d, 0], null, { driver: 'pcieport' }),
+  fn([0, 0x1b, 0], null, rootPort),
+  fn([0, 0x1c, 0], null, rootPort),
+  fn([0, 0x1c, 4], null, rootPort),
+  fn([0, 0x1d, 0], null, rootPort),
   fn([0, 0x1f, 0], null, sharedSlot),
   fn([0, 0x1f, 3], null, sharedSlot),
   fn([1, 0x00, 0], [0, 0x01, 0], { driver: 'amdgpu', ats: true }),

@@ -204,7 +204,7 @@ export class Journal implements DmaObserver, KernelObserver {
       kind: 'dma',
       actor: device.model.name,
       verb: verbOf(record),
-      object: `${outcome === 'untranslated' || outcome === 'passed' ? 'addr' : 'iova'} ${padded(addressText(record))}${pasidText(record)}`,
+      object: `${isAsItWas(outcome) ? 'addr' : 'iova'} ${padded(addressText(record))}${pasidText(record)}`,
       how: howOf(record),
       result: resultOf(record),
       bytes: record.bytes,
@@ -504,11 +504,13 @@ const CACHES: Readonly<Record<Exclude<Invalidation['kind'], 'wait'>, string>> = 
   'device tlb': 'device TLB',
 };
 
+/** Whether a request went to the very address that it asked for. */
+const isAsItWas = (outcome: DmaRecord['outcome']): boolean =>
+  outcome === 'untranslated' || outcome === 'passed' || outcome === 'peer-to-peer';
+
 /** Where a request went. An address that was not translated may be too large for a number to tell it exactly. */
 const outputText = ({ outcome, output, hi, lo }: DmaRecord, digits = 1): string =>
-  outcome === 'untranslated' || outcome === 'passed'
-    ? `0x${hexOf(hi, lo).slice(2).padStart(digits, '0')}`
-    : hex(output ?? 0, digits);
+  isAsItWas(outcome) ? `0x${hexOf(hi, lo).slice(2).padStart(digits, '0')}` : hex(output ?? 0, digits);
 
 /** An address of at least eight digits, so that those below 4 GiB align. */
 const padded = (address: string): string => `0x${address.slice(2).padStart(8, '0')}`;
@@ -518,6 +520,7 @@ const groupKey = (device: string, type: string, page: string, reason: number): s
 
 /** In a few words, how a request that was served found its way. */
 function howOf({ kind, outcome, steps }: DmaRecord): string {
+  if (outcome === 'peer-to-peer') return 'past the IOMMU';
   if (kind === 'translated') return 'by its own TLB';
   if (kind === 'page request') return 'page request';
   if (kind === 'translation' && steps.some(({ stage, verdict }) => stage === 'IOTLB' && verdict === 'hit'))

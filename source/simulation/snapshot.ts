@@ -135,7 +135,8 @@ export type Transaction = {
   readonly address: string;
   /** 0 where the source does not know. */
   readonly bytes: number;
-  readonly outcome: 'untranslated' | 'passed' | 'hit' | 'walked' | 'interrupt' | 'blocked';
+  /** `peer-to-peer`: routed to another device before the unit, which never saw it. */
+  readonly outcome: 'untranslated' | 'passed' | 'hit' | 'walked' | 'interrupt' | 'blocked' | 'peer-to-peer';
   /** Output address; null where blocked. */
   readonly output: string | null;
   /** Fault reason, or 0. */

@@ -53,15 +53,16 @@ export function tablePath(
     levels.push(
       ...pageTables(machine, device, top, isNested ? second : null, hi, lo, cachedOf(machine, way)),
     );
-  const outcome = outcomeNames[met.outcome];
+  const isPeer = machine.dma.isPeerToPeer(device, hi, lo);
+  const outcome = isPeer ? 'peer-to-peer' : outcomeNames[met.outcome];
   const isOut = outcome === 'blocked' || outcome === 'interrupt';
   return {
     device: device.model.name,
     address: hexOf(hi, lo),
     levels,
     outcome,
-    output: isOut ? null : hexOf(met.hi, met.lo),
-    fault: met.fault,
+    output: isOut ? null : isPeer ? hexOf(hi, lo) : hexOf(met.hi, met.lo),
+    fault: isPeer ? 0 : met.fault,
     ends: whyItEnds(machine, device, levels, met.fault),
     isNested,
     below: isNested && below !== null ? secondStagePath(machine, device, second, below) : null,

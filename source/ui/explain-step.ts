@@ -402,6 +402,16 @@ export function explainEnd(request: Transaction): Explained {
       why: `The write was an interrupt message. ${cost}`,
     };
   }
+  if (outcome === 'peer-to-peer') {
+    return {
+      ...nothing,
+      label: 'registers',
+      reads: frame(output ?? request.address),
+      value: done,
+      meaning: landed ?? '',
+      why: `The ${type ?? 'request'} reached ${frame(output ?? request.address)}${where}. PCI Express routes by address, and no port or slot on the way up redirects requests (ACS RR): it never came to the IOMMU, which counted nothing and could refuse nothing. Linux keeps both devices in one group for that.`,
+    };
+  }
   const spoiled = request.corrupted
     ? ` It overwrote memory that was not ${device}'s to write, and nothing checked it.`
     : '';

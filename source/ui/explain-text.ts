@@ -76,6 +76,7 @@ function outcomeSentence({ type, outcome, output, landed, corrupted, fault, addr
     passed: 'looked up and not translated',
     hit: 'translated by the IOTLB',
     walked: 'translated by a walk of the tables',
+    'peer-to-peer': 'routed there before it came to the IOMMU',
   }[outcome];
   const spoiled = corrupted ? ' It corrupts that memory: nothing stopped it.' : '';
   return `It ${type}s ${at}: ${how}.${spoiled}`;

@@ -60,7 +60,7 @@ export type WalkShape = { readonly levels: number; readonly leaf: number };
 
 /** How many levels the tables of a request have, and at which it found a page; null if it was not translated. */
 export function walkShape({ steps, outcome }: Pick<Transaction, 'steps' | 'outcome'>): WalkShape | null {
-  if (outcome === 'passed' || outcome === 'untranslated') return null;
+  if (outcome === 'passed' || outcome === 'untranslated' || outcome === 'peer-to-peer') return null;
   const levels = levelsOf(steps);
   if (levels === null) return null;
   const cached = steps.find(({ stage, verdict }) => stage === 'IOTLB' && verdict === 'hit');

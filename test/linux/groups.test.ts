@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { formGroups } from '../../source/linux/pci.ts';
+import { Acs, FULL_ACS, formGroups, isRoutedToPeer, type PciFunction } from '../../source/linux/pci.ts';
 import { defaultBuild } from '../../source/linux/policy.ts';
 import { KernelRefusal } from '../../source/linux/refusal.ts';
 import type { KernelVersion } from '../../source/linux/version.ts';
+import { functions as functionsOfPc } from '../../source/machine/topology.ts';
 import {
   DATA,
   FAULT_DELAY_NS,
@@ -37,7 +38,7 @@ const old = (line: string, version: KernelVersion, options: HostOptions = {}) =>
 
 describe('groups', () => {
   test('functions of a slot without access control share a group', () => {
-    const slot = { multifunction: true, acs: false };
+    const slot = { multifunction: true, acs: 0 };
     const groups = formGroups([
       pciFunction('00:14.0', slot),
       pciFunction('00:14.2', slot),
@@ -47,26 +48,93 @@ describe('groups', () => {
   });
 
   test('functions of a slot with access control have a group each', () => {
-    const slot = { multifunction: true, acs: true };
+    const slot = { multifunction: true, acs: FULL_ACS };
     expect([...formGroups([pciFunction('00:14.0', slot), pciFunction('00:14.2', slot)]).values()]).toEqual([
       0, 1,
     ]);
   });
 
   test('everything below a bridge without access control shares its group', () => {
-    const bridge = pciFunction('00:1c.0', { acs: false });
+    const bridge = pciFunction('00:1c.0', { kind: 'port', acs: 0 });
     const below = ['03:00.0', '03:01.0'].map((bdf) => pciFunction(bdf, { bridge: bridge.sourceId }));
     expect([...formGroups([bridge, ...below]).values()]).toEqual([0, 0, 0]);
   });
 
   test('a bridge with access control keeps what is below it apart', () => {
-    const bridge = pciFunction('00:1c.0');
+    const bridge = pciFunction('00:1c.0', { kind: 'port' });
     const below = ['03:00.0', '04:00.0'].map((bdf) => pciFunction(bdf, { bridge: bridge.sourceId }));
     expect([...formGroups([bridge, ...below]).values()]).toEqual([0, 1, 2]);
   });
 
+  test('a port that lacks one of the four controls keeps nothing apart', () => {
+    for (const bit of Object.values(Acs)) {
+      const bridge = pciFunction('00:1c.0', { kind: 'port', acs: FULL_ACS & ~bit });
+      const below = pciFunction('03:00.0', { bridge: bridge.sourceId });
+      expect([...formGroups([bridge, below]).values()]).toEqual([0, 0]);
+    }
+  });
+
+  test('a bridge to a PCI bus keeps nothing apart, and a port above it does', () => {
+    const port = pciFunction('00:1c.0', { kind: 'port' });
+    const bridge = pciFunction('02:00.0', { kind: 'PCI bridge', bridge: port.sourceId });
+    const below = ['03:00.0', '03:01.0'].map((bdf) => pciFunction(bdf, { bridge: bridge.sourceId }));
+    const functions = [port, bridge, ...below];
+    expect([...formGroups(functions).values()]).toEqual([0, 1, 1, 1]);
+    expect(isRoutedToPeer(functions, below[0].sourceId, below[1].sourceId)).toBe(true);
+  });
+
+  test('a port without access control shares the group of what is below it, and no more', () => {
+    const port = pciFunction('00:1c.0', { kind: 'port', acs: 0 });
+    const other = pciFunction('00:1d.0', { kind: 'port' });
+    const below = pciFunction('03:00.0', { bridge: port.sourceId });
+    expect([...formGroups([port, other, below]).values()]).toEqual([0, 1, 0]);
+  });
+
   test('without an IOMMU there are none', () => {
     expect(new Host('').kernel.device(nic).group).toBeNull();
+  });
+});
+
+describe('a request for the registers of a peer', () => {
+  /** Two cards, each below a downstream port of one switch. */
+  const belowSwitch = (acs: number) => {
+    const root = pciFunction('00:1c.0', { kind: 'port' });
+    const upstream = pciFunction('02:00.0', { bridge: root.sourceId });
+    const ports = ['03:00.0', '03:01.0'].map((bdf) =>
+      pciFunction(bdf, { kind: 'port', bridge: upstream.sourceId, acs }),
+    );
+    const cards = ['04:00.0', '05:00.0'].map((bdf, i) => pciFunction(bdf, { bridge: ports[i].sourceId }));
+    return [root, upstream, ...ports, ...cards];
+  };
+  const isRouted = (functions: readonly PciFunction[], from: string, to: string) =>
+    isRoutedToPeer(functions, id(from), id(to));
+
+  test('is routed by a switch, unless the port where it comes in redirects requests', () => {
+    expect(isRouted(belowSwitch(0), '04:00.0', '05:00.0')).toBe(true);
+    expect(isRouted(belowSwitch(FULL_ACS & ~Acs.RR), '04:00.0', '05:00.0')).toBe(true);
+    expect(isRouted(belowSwitch(Acs.RR), '04:00.0', '05:00.0')).toBe(false);
+    expect(isRouted(belowSwitch(FULL_ACS), '04:00.0', '05:00.0')).toBe(false);
+  });
+
+  test('goes to the unit from another root port, and from another slot of the root bus', () => {
+    const functions = [...belowSwitch(0), pciFunction('00:1d.0', { kind: 'port', acs: 0 })];
+    functions.push(pciFunction('06:00.0', { bridge: id('00:1d.0') }));
+    expect(isRouted(functions, '04:00.0', '06:00.0')).toBe(false);
+    expect(isRouted(functions, '06:00.0', '04:00.0')).toBe(false);
+  });
+
+  test('a function that lies on the way, or the sender itself, is no peer', () => {
+    expect(isRouted(belowSwitch(0), '04:00.0', '04:00.0')).toBe(false);
+    expect(isRouted(belowSwitch(0), '04:00.0', '02:00.0')).toBe(false);
+  });
+
+  test('on the simulated PC stays within the group that Linux forms', () => {
+    const groups = formGroups(functionsOfPc);
+    const ids = functionsOfPc.map(({ sourceId }) => sourceId);
+    const pairs = ids.flatMap((from) => ids.map((to) => [from, to] as const));
+    const routed = pairs.filter(([from, to]) => isRoutedToPeer(functionsOfPc, from, to));
+    expect(routed).toContainEqual([usb, id('00:14.2')]);
+    for (const [from, to] of routed) expect(groups.get(from)).toBe(groups.get(to));
   });
 });
 

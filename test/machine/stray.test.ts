@@ -213,6 +213,33 @@ describe("a write to another device's registers", () => {
     expect(run.snapshot().faults).toMatchObject([{ device: 'nic0' }]);
   });
 
+  /** Registers of 00:14.2, in the slot of usb0, without access control. */
+  const PEER = '0xf0600000';
+
+  test.each(['', PASSTHROUGH, LAZY, STRICT])(
+    'in the same slot, with "%s", reaches them without the unit: no count, no fault',
+    (boot) => {
+      const run = still(boot);
+      const before = run.snapshot().counters;
+      const { counts } = device(run, 'usb0');
+      const text = type(run, `dma usb0 write ${PEER} 4`).text;
+      expect(text).toBe(
+        'It wrote 0xf0600000 (00:14.2 registers): routed there below the IOMMU, which never saw it (no ACS request redirect).',
+      );
+      expect(run.snapshot().counters).toEqual(before);
+      expect(device(run, 'usb0').counts).toEqual({ ...counts, requests: 1, bytes: 4 });
+      expect(run.snapshot().faults).toEqual([]);
+      expect(run.snapshot().events.at(-1)).toMatchObject({ how: 'past the IOMMU', actor: 'usb0' });
+    },
+  );
+
+  test('in the same slot is no matter of tables, and nor is what a guest is given', () => {
+    const run = still(STRICT);
+    type(run, 'device usb0 guest A; workload usb0 stop');
+    expect(type(run, `dma usb0 write ${PEER} 4`).text).toContain('never saw it');
+    expect(type(run, `dma usb0 write ${PEER.replace('6', '1')} 4`).text).toMatch(/^Blocked: fault 0x05/);
+  });
+
   test('by a device of a guest is refused', () => {
     const run = still(PASSTHROUGH);
     type(run, `dma gpu0 write ${NVME_REGISTERS} 4`);

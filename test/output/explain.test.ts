@@ -37,6 +37,21 @@ describe('where a DMA lands', () => {
     expect(stages(ask({ ...guest, commands, warm: true }))).toEqual(['context cache', 'IOTLB']);
   });
 
+  test('a request to a peer in its slot is told to have passed the IOMMU by', () => {
+    const asked = question(LAZY, { device: 'usb0', address: '0xf0600000' });
+    expect(ask(asked).request).toMatchObject({
+      outcome: 'peer-to-peer',
+      landed: '00:14.2 registers',
+      steps: [],
+    });
+    const text = explainedText(ask(asked)).replace(/\s+/g, ' ');
+    expect(text).toContain(
+      'It writes 0x0f0600000 (00:14.2 registers): routed there before it came to the IOMMU.',
+    );
+    expect(text).toContain('redirects requests (ACS RR)');
+    expect(ask(question(LAZY, { address: '0xf0100000' })).request.outcome).toBe('blocked');
+  });
+
   test('a fault comes with the line of the kernel log', () => {
     const { message } = ask(question(LAZY));
     expect(message).toBe(

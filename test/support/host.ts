@@ -1,7 +1,7 @@
 /** A Linux host on a bench: its clock in hand, and what it writes to the unit written down. */
 import type { Reserved } from '../../source/linux/iova.ts';
 import { Kernel } from '../../source/linux/kernel.ts';
-import type { PciFunction } from '../../source/linux/pci.ts';
+import { FULL_ACS, type PciFunction } from '../../source/linux/pci.ts';
 import type { KernelBuild } from '../../source/linux/policy.ts';
 import { defaultBuild } from '../../source/linux/policy.ts';
 import { wordsToBig } from '../../source/vtd/bits.ts';
@@ -28,7 +28,8 @@ export const pciFunction = (bdf: string, options: Partial<PciFunction> = {}): Pc
   sourceId: id(bdf),
   bridge: null,
   multifunction: false,
-  acs: true,
+  kind: 'function',
+  acs: FULL_ACS,
   untrusted: false,
   ats: false,
   dmaMask: 2 ** 48 - 1,
@@ -39,8 +40,8 @@ export const pciFunction = (bdf: string, options: Partial<PciFunction> = {}): Pc
 
 /** A USB controller and its sibling, a network card, a disk, a controller that firmware holds on to, a stranger. */
 export const hostFunctions: readonly PciFunction[] = [
-  pciFunction('00:14.0', { multifunction: true, acs: false, reserved: [REGION], driver: 'xhci_hcd' }),
-  pciFunction('00:14.2', { multifunction: true, acs: false }),
+  pciFunction('00:14.0', { multifunction: true, acs: 0, reserved: [REGION], driver: 'xhci_hcd' }),
+  pciFunction('00:14.2', { multifunction: true, acs: 0 }),
   pciFunction('03:00.0', { driver: 'ixgbe' }),
   pciFunction('04:00.0', { driver: 'nvme' }),
   pciFunction('05:00.0', { reserved: [{ start: 0x0f00_0000, end: 0x0f00_0fff, relaxable: false }] }),

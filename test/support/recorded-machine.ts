@@ -19,9 +19,9 @@ export const recordedFunctions = [
   pciFunction('00:05.0', { driver: 'e1000e' }),
   pciFunction('00:06.0', { driver: 'virtio-pci' }),
   pciFunction('00:08.0'),
-  pciFunction('00:1f.0', { multifunction: true, acs: false, reserved: [ISA_REGION] }),
-  pciFunction('00:1f.2', { multifunction: true, acs: false }),
-  pciFunction('00:1f.3', { multifunction: true, acs: false }),
+  pciFunction('00:1f.0', { multifunction: true, acs: 0, reserved: [ISA_REGION] }),
+  pciFunction('00:1f.2', { multifunction: true, acs: 0 }),
+  pciFunction('00:1f.3', { multifunction: true, acs: 0 }),
 ];
 
 export const recordedHost = (line: string, build?: KernelBuild): Host =>

@@ -9,7 +9,7 @@ import { deviceModels } from '../../machine/topology.ts';
 import type { Simulation } from '../../simulation/simulation.ts';
 import type { Transaction } from '../../simulation/snapshot.ts';
 import { deviceIdentity } from '../../simulation/state.ts';
-import { hexOf, highHalf, lowHalf, parseHalves } from '../../vtd/bits.ts';
+import { hexOf, highHalf, join, lowHalf, parseHalves } from '../../vtd/bits.ts';
 import { counterMeanings, counterNames, namedCounts } from '../../vtd/counters.ts';
 import type { InvalidationCounts } from '../../vtd/invalidator.ts';
 import { leafBytes } from '../../vtd/iotlb.ts';
@@ -234,6 +234,10 @@ function fieldsOf(table: EntryTable, address: (device: Device) => string): Recor
 /** What a request would meet now; the machine stays as it is. */
 function imagined({ machine }: Simulation, device: Device, address: string, access: number): Met {
   const halves = parseHalves(addressFor(device, address)) ?? { hi: 0, lo: 0 };
+  if (machine.dma.isPeerToPeer(device, halves.hi, halves.lo)) {
+    const landed = machine.map.nameAt(join(halves.hi, halves.lo));
+    return { outcome: 'peer-to-peer', output: hexOf(halves.hi, halves.lo), fault: 0, landed, steps: [] };
+  }
   const met = machine.unit.explain(device.model.sourceId, halves.hi, halves.lo, access);
   const outcome = outcomeNames[met.outcome];
   const output = outcome === 'blocked' || outcome === 'interrupt' ? null : hexOf(met.hi, met.lo);

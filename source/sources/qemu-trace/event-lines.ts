@@ -89,6 +89,7 @@ const hows = {
   passed: 'not translated',
   untranslated: 'IOMMU off',
   interrupt: 'interrupt',
+  'peer-to-peer': 'past the IOMMU',
 } as const;
 
 /** An address of at least so many digits, so that addresses align. */

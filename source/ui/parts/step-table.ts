@@ -16,7 +16,8 @@ export const explainAll = (transaction: Transaction): Explained[] => [
 const unknown = 'A recording has no single steps: it says what was asked and what came of it.';
 
 export function stepTable(transaction: Transaction, at: number, width: number, room: number): Row[] {
-  if (transaction.steps.length === 0) return labelled('', unknown, 3, width - 3);
+  if (transaction.steps.length === 0 && transaction.outcome !== 'peer-to-peer')
+    return labelled('', unknown, 3, width - 3);
   const all = explainAll(transaction);
   const roomy = width >= 96;
   const reads = roomy ? 13 : width >= 72 ? 12 : 0;

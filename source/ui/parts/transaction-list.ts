@@ -12,6 +12,7 @@ const outcomes: Readonly<Record<Transaction['outcome'], string>> = {
   walked: 'walked',
   interrupt: 'interrupt',
   blocked: 'refused',
+  'peer-to-peer': 'past the IOMMU',
 };
 
 export function transactionList(

@@ -281,6 +281,8 @@ function endText({ address, outcome, output, fault, ends: reason, device }: Tabl
       return `${now} is refused with fault ${reasonCode(fault)}${reason === null ? '.' : `: ${reason}.`}`;
     case 'passed':
       return `${now} goes straight through: ${reason ?? 'pass-through'}.`;
+    case 'peer-to-peer':
+      return `${now} goes to another device's registers without coming here: nothing below the unit redirects it.`;
     case 'untranslated':
       return `${now} goes to memory as it is: translation is off.`;
     case 'interrupt':
