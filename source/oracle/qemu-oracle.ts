@@ -106,7 +106,9 @@ function needsFreshUnit({ steps }: Case): boolean {
   const before = enabled < 0 ? steps : steps.slice(0, enabled);
   const looks = before.some(({ op }) => !['poke', 'peek', 'clearFaults', 'faults'].includes(op));
   // What fields of a record hold while there is none, and where the queue is, is left over from before.
-  return looks || steps.some((step) => step.op === 'rdreg' && /^(FRCD|IQA)/.test(step.register));
+  const left = steps.some((step) => step.op === 'rdreg' && /^(FRCD|IQA)/.test(step.register));
+  // A case that writes GCMD itself may turn translation off.
+  return looks || left || steps.some((step) => step.op === 'reg' && step.register === 'GCMD');
 }
 
 /** Setting the root table does not turn translation off, although nobody has turned it on in this case yet. */
