@@ -12,9 +12,11 @@ export type CpuCost = {
   readonly defer: number;
   /** Submit an invalidation and wait for it: the CPU spins. */
   readonly invalidate: number;
+  /** Copy a byte into a bounce buffer, or out of one. */
+  readonly copyByte: number;
 };
 
-export const defaultCpuCost: CpuCost = { map: 727, unmap: 932, defer: 308, invalidate: 2135 };
+export const defaultCpuCost: CpuCost = { map: 727, unmap: 932, defer: 308, invalidate: 2135, copyByte: 0.25 };
 
 /** Adds up the cycles spent. */
 export class CpuMeter {
@@ -26,7 +28,11 @@ export class CpuMeter {
     this.cost = cost;
   }
 
-  charge(operation: keyof CpuCost): void {
+  charge(operation: Exclude<keyof CpuCost, 'copyByte'>): void {
     this.cycles += this.cost[operation];
+  }
+
+  chargeCopy(bytes: number): void {
+    this.cycles += Math.ceil(bytes * this.cost.copyByte);
   }
 }

@@ -37,6 +37,8 @@ export type DmaApiParts = {
   say(text: string): void;
   /** For untrusted devices; `inactive` without a pool, left out where no device is bounced. */
   readonly bounce?: BounceBuffers | 'inactive';
+  /** For what nothing translates: the pool, or null without one; forced with `swiotlb=force`. Left out, none needs it. */
+  readonly direct?: { readonly pool: BounceBuffers | null; readonly isForced: boolean };
 };
 
 export class DmaApi {
@@ -44,15 +46,17 @@ export class DmaApi {
   private readonly meter: CpuMeter;
   private readonly say: (text: string) => void;
   private readonly bounce: DmaApiParts['bounce'];
+  private readonly direct: DmaApiParts['direct'];
   private saidInactive = false;
   /** Since 6.4 a device that once finds no address below 4 GiB does not look there again. */
   private readonly givesUp32Bit: boolean;
 
-  constructor({ driver, meter, version, say, bounce }: DmaApiParts) {
+  constructor({ driver, meter, version, say, bounce, direct }: DmaApiParts) {
     this.driver = driver;
     this.meter = meter;
     this.say = say;
     this.bounce = bounce;
+    this.direct = direct;
     this.givesUp32Bit = isSince(version, '6.4');
   }
 
@@ -65,7 +69,8 @@ export class DmaApi {
    */
   map(record: DeviceRecord, physical: number, bytes: number, direction: Direction, cpu: number): Mapping {
     const domain = ownDomain(record);
-    if (domain === null || domain.type === 'identity') return { address: physical, bytes, domain };
+    if (domain === null || domain.type === 'identity')
+      return this.mapDirect(record, domain, { physical, bytes }, direction);
     const offset = physical % PAGE;
     const isWhole = offset === 0 && bytes % PAGE === 0;
     if (record.fn.untrusted && !isWhole && this.bounce !== undefined) {
@@ -92,7 +97,7 @@ export class DmaApi {
   ): readonly Mapping[] {
     const domain = ownDomain(record);
     if (domain === null || domain.type === 'identity') {
-      return segments.map(({ physical, bytes }) => ({ address: physical, bytes, domain }));
+      return segments.map((segment) => this.mapDirect(record, domain, segment, direction));
     }
     // Each piece may need pages of its own (iommu_dma_map_sg_swiotlb).
     if (record.fn.untrusted) {
@@ -121,7 +126,10 @@ export class DmaApi {
   /** Unmap: at once in strict mode, later in lazy mode. Returns which, or null if nothing was mapped. */
   unmap(mapping: Mapping, cpu: number): 'strict' | 'lazy' | null {
     const { address, bytes, domain, bounced } = mapping;
-    if (domain === null || domain.type === 'identity') return null;
+    if (domain === null || domain.type === 'identity') {
+      if (bounced !== undefined) this.giveBack(bounced, this.direct?.pool);
+      return null;
+    }
     const offset = address % PAGE;
     const pages = pagesAround(offset, bytes);
     const iova = address - offset;
@@ -131,14 +139,47 @@ export class DmaApi {
       this.meter.charge('defer');
       domain.flushQueue.add(iova, pages, tables, cpu);
       // Even where the device could still write: its group was made lazy by hand.
-      if (bounced !== undefined && this.bounce instanceof BounceBuffers) this.bounce.giveBack(bounced);
+      if (bounced !== undefined) this.giveBack(bounced, this.bounce);
       return 'lazy';
     }
     unmapRange(domain, iova, pages * PAGE, this.driver);
     this.meter.charge('invalidate');
     domain.iova?.free(iova, pages, cpu);
-    if (bounced !== undefined && this.bounce instanceof BounceBuffers) this.bounce.giveBack(bounced);
+    if (bounced !== undefined) this.giveBack(bounced, this.bounce);
     return 'strict';
+  }
+
+  /**
+   * What nothing translates has its physical address; above the device's mask a copy stands in (dma_direct_map_page).
+   *
+   * @throws KernelRefusal without a pool, or where it has no room that the device reaches
+   */
+  private mapDirect(
+    { fn }: DeviceRecord,
+    domain: DefaultDomain | null,
+    buffer: Segment,
+    direction: Direction,
+  ): Mapping {
+    const { direct } = this;
+    const { physical, bytes } = buffer;
+    const isReached = physical + bytes - 1 <= fn.dmaMask;
+    if (direct === undefined || (isReached && !direct.isForced)) return { address: physical, bytes, domain };
+    const { pool } = direct;
+    if (pool === null) throw outOfReach(fn.sourceId, physical, fn.dmaMask);
+    const bounced = pool.takeRun(buffer, direction);
+    const address = bounced.pages[0] + (physical % PAGE);
+    if (address + bytes - 1 > fn.dmaMask) {
+      pool.giveBack(bounced);
+      throw outOfReach(fn.sourceId, address, fn.dmaMask);
+    }
+    this.meter.chargeCopy(bytes);
+    return { address, bytes, domain, bounced };
+  }
+
+  private giveBack(bounced: Bounced, pool: BounceBuffers | 'inactive' | null | undefined): void {
+    if (!(pool instanceof BounceBuffers)) return;
+    if (bounced.direction !== 'toDevice') this.meter.chargeCopy(bounced.original.bytes);
+    pool.giveBack(bounced);
   }
 
   /** Map pages that stand in for a buffer, one by one. */
@@ -160,6 +201,7 @@ export class DmaApi {
     const offset = buffer.physical % PAGE;
     const iova = this.allocate(record, domain, pagesAround(offset, buffer.bytes), cpu);
     const bounced = bounce.take(buffer, direction);
+    this.meter.chargeCopy(buffer.bytes);
     bounced.pages.forEach((page, i) => {
       mapRange(domain, iova + i * PAGE, page, PAGE, PERMISSIONS[direction], this.driver);
     });
@@ -193,6 +235,12 @@ function ownDomain(record: DeviceRecord): DefaultDomain | null {
   if (record.attached?.type === 'nested') throw notOurs(record);
   return record.attached;
 }
+
+const outOfReach = (sourceId: number, address: number, mask: number): KernelRefusal =>
+  new KernelRefusal(
+    'EIO',
+    `${bdf(sourceId)}: DMA address 0x${address.toString(16)} is above its mask 0x${mask.toString(16)}`,
+  );
 
 const notOurs = ({ fn }: DeviceRecord): KernelRefusal =>
   new KernelRefusal('EBUSY', `${bdf(fn.sourceId)} belongs to VFIO, not to the DMA API`);

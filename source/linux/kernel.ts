@@ -151,14 +151,15 @@ export class Kernel {
     const pool = hardware.bounceZone;
     const bounce =
       pool === undefined || settings.swiotlb === 'noforce'
-        ? 'inactive'
+        ? null
         : new BounceBuffers(memory, new PageFrames(...pool));
     this.dma = new DmaApi({
       driver,
       meter,
       version,
       say: (text) => this.say(text),
-      ...(settings.bounce ? { bounce } : {}),
+      ...(settings.bounce ? { bounce: bounce ?? 'inactive' } : {}),
+      direct: { pool: bounce, isForced: settings.swiotlb === 'force' },
     });
 
     logTables(this.log, settings, unit.capabilities, hardware.unitBase, functions);

@@ -47,13 +47,18 @@ export class PageFrames {
   /** Frames in a row, from memory that was never given out; for a zone without a stride. */
   allocateRun(count: number): number {
     const first = this.next;
-    if (first === -1 || first + count * PAGE > this.end || this.stride !== 1) {
+    if (!this.hasRun(count)) {
       throw new Error(
         `no ${count} frames in a row between 0x${this.start.toString(16)} and 0x${this.end.toString(16)}`,
       );
     }
     for (let i = 0; i < count; i++) this.next = this.after(this.next);
     return first;
+  }
+
+  /** Whether allocateRun has so many. */
+  hasRun(count: number): boolean {
+    return this.next !== -1 && this.next + count * PAGE <= this.end && this.stride === 1;
   }
 
   release(frame: number): void {

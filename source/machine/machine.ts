@@ -41,7 +41,7 @@ import { Random } from './random.ts';
 import { RequestTimes } from './request-times.ts';
 import { type DeviceModel, deviceModels, functions } from './topology.ts';
 import { attachVirtualIommu } from './virtual-iommu.ts';
-import { startWorkload } from './workloads.ts';
+import { startWorkload, type Workload } from './workloads.ts';
 
 export type MachineOptions = {
   readonly boot: string;
@@ -376,18 +376,36 @@ export class Machine {
   }
 
   private mayWrite(device: Device, owner: OwnerId): boolean {
-    if (owner === BOUNCE && this.kernel.device(device.model.sourceId).fn.untrusted) return true;
+    if (owner === BOUNCE && device.guest === null && this.isBounced(device)) return true;
     if (owner === device.buffers || this.regionOwners.get(owner) === device) return true;
     return device.guest !== null && this.guestOwners.get(device.guest) === owner;
+  }
+
+  /** Whether buffers of a device can be copied through the bounce buffers. */
+  private isBounced({ model }: Device): boolean {
+    const { settings } = this.kernel;
+    return this.kernel.device(model.sourceId).fn.untrusted || settings.swiotlb === 'force';
   }
 
   /** Let a workload go on now, and again after each wait that it asks for. */
   private wake(device: Device, run: number, delay: number): void {
     this.clock.after(delay, () => {
       if (device.runs !== run || device.workload === null) return;
-      const { value, done } = device.workload.next();
-      if (done !== true) this.wake(device, run, value ?? 0);
+      const wait = nextWait(device.workload);
+      if (wait === null) device.workload = null;
+      else this.wake(device, run, wait);
     });
+  }
+}
+
+/** Until a workload goes on; null where it ended, as a driver does that gets no memory it could give its device. */
+function nextWait(workload: Workload): number | null {
+  try {
+    const { value, done } = workload.next();
+    return done === true ? null : value;
+  } catch (error) {
+    if (error instanceof KernelRefusal) return null;
+    throw error;
   }
 }
 

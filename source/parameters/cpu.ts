@@ -30,6 +30,12 @@ export const cpuParameters = {
     'the same table: unmap of the deferred column, less the sum of the strict one without its invalidation',
   ),
   'cpu.invalidateCycles': cycles('submit an invalidation and spin until it is done', 2135),
+  'cpu.copyByteCycles': figure('cycles', {
+    meaning: 'copy a byte to or from a bounce buffer (SWIOTLB)',
+    default: 0.25,
+    most: 1e3,
+    source: 'our choice: 12 GB/s at 3.1 GHz',
+  }),
   'invalidation.hint': choice(['on', 'off'], {
     meaning:
       'whether the unit is told (IH) that an unmap freed no table, so that its paging-structure caches may stay',
@@ -50,5 +56,6 @@ export function cpuCostOf(values: ValuesOf<typeof cpuParameters>): CpuCost {
       values['cpu.unmapOtherCycles'],
     defer: values['cpu.deferCycles'],
     invalidate: values['cpu.invalidateCycles'],
+    copyByte: values['cpu.copyByteCycles'],
   };
 }

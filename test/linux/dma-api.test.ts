@@ -337,6 +337,73 @@ test('the DMA API refuses a device that VFIO owns', () => {
   expect(() => map(host)).toThrow(KernelRefusal);
 });
 
+describe('a device with a DMA mask of 20 bits', () => {
+  const NARROW = '05:00.0';
+  const narrow = id(NARROW);
+  const functions = [pciFunction(NARROW, { dmaMask: 0xf_ffff, driver: 'snd' }), pciFunction('03:00.0')];
+  const PASSED = 'intel_iommu=on iommu=pt';
+  const hostOf = (line: string) => new Host(line, { functions });
+
+  test.each([PASSED, 'intel_iommu=off'])('with "%s" is given a copy below its mask', (line) => {
+    const host = hostOf(line);
+    host.memory.write32(DATA + 8, 0x1111);
+    const mapping = host.kernel.map(narrow, DATA, 2 * PAGE, 'both');
+    expect(mapping.address + 2 * PAGE - 1).toBeLessThanOrEqual(0xf_ffff);
+    expect(host.memory.read32(mapping.address + 8)).toBe(0x1111);
+    host.memory.write32(mapping.address + PAGE + 4, 0x2222);
+    expect(host.memory.read32(DATA + PAGE + 4)).not.toBe(0x2222);
+    host.kernel.unmap(narrow, mapping);
+    expect(host.memory.read32(DATA + PAGE + 4)).toBe(0x2222);
+  });
+
+  test('pays for the bytes, once for each way', () => {
+    const cyclesOf = (bytes: number, direction: 'toDevice' | 'both') => {
+      const host = hostOf(PASSED);
+      const before = host.kernel.cycles;
+      host.kernel.unmap(narrow, host.kernel.map(narrow, DATA, bytes, direction));
+      return host.kernel.cycles - before;
+    };
+    expect(cyclesOf(8192, 'toDevice')).toBe(2 * cyclesOf(4096, 'toDevice'));
+    expect(cyclesOf(4096, 'both')).toBe(2 * cyclesOf(4096, 'toDevice'));
+    expect(cyclesOf(4096, 'toDevice')).toBeGreaterThan(0);
+  });
+
+  test('is given what it reaches as it is, and so is a device that reaches all', () => {
+    const host = hostOf(PASSED);
+    expect(host.kernel.map(narrow, 0x1_0000, PAGE, 'both').address).toBe(0x1_0000);
+    expect(host.kernel.map(nic, DATA, PAGE, 'both').address).toBe(DATA);
+  });
+
+  test('where it is translated is given an address below its mask, and no copy', () => {
+    const host = hostOf(STRICT);
+    const { address, bounced } = host.kernel.map(narrow, DATA, PAGE, 'both');
+    expect(address).toBeLessThanOrEqual(0xf_ffff);
+    expect(bounced).toBeUndefined();
+    expect(host.dma(NARROW, 'write', address)).toBe('0x1000000');
+  });
+
+  test('is refused without a pool, and with more than 256 KiB at once', () => {
+    expect(() => hostOf(`${PASSED} swiotlb=noforce`).kernel.map(narrow, DATA, PAGE, 'both')).toThrow(
+      /above its mask 0xfffff/,
+    );
+    expect(() => hostOf(PASSED).kernel.map(narrow, DATA, MiB, 'both')).toThrow(KernelRefusal);
+  });
+
+  test('uses pages in a row again, and is refused when there are none', () => {
+    const host = hostOf(PASSED);
+    for (let i = 0; i < 500; i++) host.kernel.unmap(narrow, host.kernel.map(narrow, DATA, 8 * PAGE, 'both'));
+    expect(() => {
+      for (let i = 0; i < 500; i++) host.kernel.map(narrow, DATA, 8 * PAGE, 'both');
+    }).toThrow('the SWIOTLB buffer is full');
+  });
+
+  test('with swiotlb=force a device that reaches all is bounced too, unless it is translated', () => {
+    const forced = (line: string) => hostOf(`${line} swiotlb=force`).kernel.map(nic, DATA, PAGE, 'both');
+    expect(forced(PASSED).address).toBeLessThan(MiB);
+    expect(forced(STRICT).bounced).toBeUndefined();
+  });
+});
+
 describe('an untrusted device', () => {
   const stranger = id('07:00.0');
   const STRANGER = '07:00.0';

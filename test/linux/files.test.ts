@@ -20,6 +20,27 @@ const names = (host: Host, path: string): readonly string[] | null => {
   return found?.kind === 'folder' ? found.names : null;
 };
 
+test('ir_translation_struct has the entries that drivers got, and none once they are gone', () => {
+  const host = new Host(LAZY);
+  host.kernel.bindDriver(nic, 'ixgbe');
+  const entries = () =>
+    text(host, `${DEBUG}/ir_translation_struct`)
+      .split('\n')
+      .filter((line) => line.includes(' 03:00.0 '))
+      .map((line) => line.trim().split(/\s+/));
+  const own = host.kernel.interrupts.of(nic);
+  expect(own).toHaveLength(2);
+  expect(entries().map(([index, , processor, vector]) => [index, processor, vector])).toEqual(
+    own.map(({ index, at }) => [
+      `${index}`,
+      at.processor.toString(16).padStart(8, '0'),
+      at.vector.toString(16),
+    ]),
+  );
+  host.kernel.bindDriver(nic, null);
+  expect(entries()).toEqual([]);
+});
+
 describe('on the recorded machine, the recorded text', () => {
   test.each([
     [LAZY, '9'],
