@@ -54,14 +54,17 @@ function balanced(blocks: readonly Row[][], width: number): Row[] {
   );
 }
 
+/** Wider usages have a line of their own, so that one long command does not push all the others' help away. */
+const usageWidth = 60;
+
 function typed({ tools }: Scene, width: number): Row[] {
   if (tools.commandHelp.length === 0) return [];
-  const longest = Math.max(...tools.commandHelp.map(({ usage }) => usage.length));
-  const inOneLine = width >= 150;
-  const commands = tools.commandHelp.flatMap(({ usage, help: text }) =>
-    inOneLine
-      ? [row('   ', cell(`:${usage}`, longest + 3, 'key'), span(text))]
-      : [row('   ', span(`:${usage}`, 'key')), ...wrap(text, width - 8).map((line) => row('      ', line))],
-  );
+  const at = width >= 150 ? usageWidth : 3;
+  const commands = tools.commandHelp.flatMap(({ usage, help: text }) => {
+    const name = `:${usage}`;
+    const lines = wrap(text, width - at - 5).map((line) => row('   ', cell('', at), span(line)));
+    if (name.length >= at) return [row('   ', span(name, 'key')), ...lines];
+    return [row('   ', cell(name, at, 'key'), ...lines[0].slice(2)), ...lines.slice(1)];
+  });
   return [row(span(' commands', 'title'), span('   typed after :', 'label')), ...commands];
 }
