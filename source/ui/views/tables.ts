@@ -219,7 +219,7 @@ function fieldRows(
       ? [blank, ...bitField(layout, words, width - 4).map((each) => row('   ', ...each))]
       : [];
   const shown = speaking(fieldsOf(layout, words));
-  if (isLarge && shown.length + 3 > room) {
+  if (shown.length + 2 + bits.length + (drawn ? 1 : 0) > room) {
     return [heading, ...fieldLine(layout, words, width - 4).map((each) => row('   ', ...each))];
   }
   return [
