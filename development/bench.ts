@@ -6,13 +6,13 @@
 import { newTenants } from '../source/experiments/tenants.ts';
 import { valuesWith } from '../source/parameters/registry.ts';
 import { Simulation } from '../source/simulation/simulation.ts';
-import { presets } from '../source/vtd/capabilities.ts';
-import { contextEntry, TranslationType } from '../source/vtd/context-entry.ts';
-import { Iommu } from '../source/vtd/iommu.ts';
+import { contextEntry, TranslationType } from '../source/vtd/formats/context-entry.ts';
+import { READ, WRITE } from '../source/vtd/formats/paging-entry.ts';
+import { rootEntry } from '../source/vtd/formats/root-entry.ts';
 import { PhysicalMemory } from '../source/vtd/memory.ts';
-import { READ, WRITE } from '../source/vtd/paging-entry.ts';
-import { Global, Offset } from '../source/vtd/registers.ts';
-import { rootEntry } from '../source/vtd/root-entry.ts';
+import { presets } from '../source/vtd/unit/capabilities.ts';
+import { Iommu } from '../source/vtd/unit/iommu.ts';
+import { Global, Offset } from '../source/vtd/unit/registers.ts';
 
 const ROUNDS = 7;
 const REQUESTS = 500_000;

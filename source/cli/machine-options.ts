@@ -4,7 +4,7 @@ import type { Command } from '../commands/command.ts';
 import { parseCommands } from '../commands/parse.ts';
 import type { MachineOptions } from '../machine/machine.ts';
 import type { Overrides } from '../parameters/registry.ts';
-import { type PresetName, presets } from '../vtd/capabilities.ts';
+import { type PresetName, presets } from '../vtd/unit/capabilities.ts';
 import { type KernelFlags, kernelBuild, withKernelOptions } from './kernel-options.ts';
 import { choice, invalid } from './options.ts';
 import { checkSettings, settingOption } from './settings.ts';

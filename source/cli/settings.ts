@@ -2,7 +2,7 @@
 import { Option } from 'commander';
 import { type PresetName, presets } from '../parameters/presets.ts';
 import { BadSetting, checkValues, type Overrides, readSetting, valuesWith } from '../parameters/registry.ts';
-import type { UnitDescription } from '../vtd/capabilities.ts';
+import type { UnitDescription } from '../vtd/unit/capabilities.ts';
 import { invalid } from './options.ts';
 
 /** May be given several times; a later value of the same name wins. */

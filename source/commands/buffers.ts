@@ -2,7 +2,7 @@
 import type { Device } from '../machine/device.ts';
 import type { Simulation } from '../simulation/simulation.ts';
 import { hex, highHalf, lowHalf } from '../vtd/bits.ts';
-import { READ, WRITE } from '../vtd/paging-entry.ts';
+import { READ, WRITE } from '../vtd/formats/paging-entry.ts';
 import { Refused, type Result } from './result.ts';
 
 const PAGE = 4096;

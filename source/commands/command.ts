@@ -5,7 +5,7 @@
 
 import type { KernelVersion } from '../linux/version.ts';
 import type { Overrides } from '../parameters/registry.ts';
-import type { PresetName } from '../vtd/capabilities.ts';
+import type { PresetName } from '../vtd/unit/capabilities.ts';
 
 /** The views of the dashboard. */
 export const viewNames = ['overview', 'tables', 'dma', 'faults', 'compare', 'experiments'] as const;

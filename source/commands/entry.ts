@@ -3,14 +3,14 @@ import type { Device } from '../machine/device.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { TableLevel } from '../simulation/snapshot.ts';
 import { tablePath } from '../simulation/tables.ts';
-import { contextEntry } from '../vtd/context-entry.ts';
-import { firstStageEntryLayout } from '../vtd/first-stage-entry.ts';
-import type { Layout } from '../vtd/layout.ts';
-import { pagingEntryLayout } from '../vtd/paging-entry.ts';
-import { pasidTableEntry } from '../vtd/pasid-table-entry.ts';
-import { rootEntry } from '../vtd/root-entry.ts';
-import { scalableContextEntry } from '../vtd/scalable-context-entry.ts';
-import { scalableRootEntry } from '../vtd/scalable-root-entry.ts';
+import { contextEntry } from '../vtd/formats/context-entry.ts';
+import { firstStageEntryLayout } from '../vtd/formats/first-stage-entry.ts';
+import type { Layout } from '../vtd/formats/layout.ts';
+import { pagingEntryLayout } from '../vtd/formats/paging-entry.ts';
+import { pasidTableEntry } from '../vtd/formats/pasid-table-entry.ts';
+import { rootEntry } from '../vtd/formats/root-entry.ts';
+import { scalableContextEntry } from '../vtd/formats/scalable-context-entry.ts';
+import { scalableRootEntry } from '../vtd/formats/scalable-root-entry.ts';
 import type { EntryTable } from './command.ts';
 
 /** An entry where it lies, and its format. */

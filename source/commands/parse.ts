@@ -1,6 +1,6 @@
 /** The command language: one line of text to a command and back. */
 import { hexOf } from '../vtd/bits.ts';
-import { type PresetName, presets } from '../vtd/capabilities.ts';
+import { type PresetName, presets } from '../vtd/unit/capabilities.ts';
 import { type Command, type CommandName, entryTables, viewNames } from './command.ts';
 import { durationText, parseDuration } from './duration.ts';
 import { parseExpression } from './expect/expression.ts';

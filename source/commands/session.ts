@@ -10,7 +10,7 @@ import type { MachineOptions } from '../machine/machine.ts';
 import { COLUMN_NS, Simulation } from '../simulation/simulation.ts';
 import type { Focus, Inspected, Notice, RunState, Snapshot } from '../simulation/snapshot.ts';
 import { snapshotOf } from '../simulation/state.ts';
-import { presets } from '../vtd/capabilities.ts';
+import { presets } from '../vtd/unit/capabilities.ts';
 import { carryOut } from './apply.ts';
 import { addressFor } from './buffers.ts';
 import type { Command } from './command.ts';

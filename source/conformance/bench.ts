@@ -1,7 +1,8 @@
 /** The simulated unit with its memory and its devices, on which operations are carried out. */
-import { Iommu } from '../vtd/iommu.ts';
+
 import type { PhysicalMemory } from '../vtd/memory.ts';
-import type { CacheShape, Uncertain } from '../vtd/translator.ts';
+import type { CacheShape, Uncertain } from '../vtd/translation/translator.ts';
+import { Iommu } from '../vtd/unit/iommu.ts';
 import type { UnitWords } from './case-file.ts';
 import { DmaEngine } from './dma-engine.ts';
 import type { Operation } from './operation.ts';

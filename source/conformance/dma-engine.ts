@@ -5,11 +5,12 @@
  * back: a device finds out about a refused write as little as about a successful one. What it reads where
  * it may not, or where there is no memory, is zero.
  */
-import type { Iommu } from '../vtd/iommu.ts';
+
+import { READ, WRITE } from '../vtd/formats/paging-entry.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
-import { READ, WRITE } from '../vtd/paging-entry.ts';
-import type { Step as WalkStep } from '../vtd/step.ts';
-import { Outcome } from '../vtd/translator.ts';
+import type { Step as WalkStep } from '../vtd/translation/step.ts';
+import { Outcome } from '../vtd/translation/translator.ts';
+import type { Iommu } from '../vtd/unit/iommu.ts';
 import type { Transfer } from './case-file.ts';
 
 const PAGE = 4096n;

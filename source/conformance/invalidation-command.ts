@@ -1,6 +1,6 @@
 /** Register-based invalidation as software writes it: VT-d chapter 6.5.1. */
 import { wordsToBig } from '../vtd/bits.ts';
-import { contextCommand, invalidateAddress, iotlbCommand } from '../vtd/registers.ts';
+import { contextCommand, invalidateAddress, iotlbCommand } from '../vtd/unit/registers.ts';
 import type { Step } from './case-file.ts';
 
 const granularities: Readonly<Record<string, number>> = { global: 1, domain: 2, device: 3, page: 3 };

@@ -1,5 +1,5 @@
 /** The registers that cases may name, and where they lie. */
-import { Offset } from '../vtd/registers.ts';
+import { Offset } from '../vtd/unit/registers.ts';
 import type { registerNames } from './case-file.ts';
 
 type Place = { readonly offset: number; readonly bytes: 4 | 8 };

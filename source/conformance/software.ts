@@ -3,9 +3,9 @@
  * It keeps what software has to remember between steps: the state it asked of GCMD and the tail of the queue.
  */
 import { bigToWords } from '../vtd/bits.ts';
-import { faultRecord } from '../vtd/fault-record.ts';
-import { Global } from '../vtd/registers.ts';
+import { faultRecord } from '../vtd/formats/fault-record.ts';
 import { bdf } from '../vtd/source-id.ts';
+import { Global } from '../vtd/unit/registers.ts';
 import { type Case, QUEUE_ADDRESS, QUEUE_ENTRIES, STATUS_ADDRESS, type Step } from './case-file.ts';
 import { commandOf } from './invalidation-command.ts';
 import type { Operation } from './operation.ts';

@@ -1,5 +1,5 @@
 /** The unit that QEMU's property words describe. */
-import type { UnitDescription } from '../vtd/capabilities.ts';
+import type { UnitDescription } from '../vtd/unit/capabilities.ts';
 import type { UnitWords } from './case-file.ts';
 
 /** CAP and ECAP as QEMU reports them with nothing but the width set, pass-through included. */

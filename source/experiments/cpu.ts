@@ -1,8 +1,8 @@
 /** E13 and E14: what mapping, unmapping and invalidating cost the CPU, and what waiting with it leaves open. */
 import type { PresetName } from '../parameters/presets.ts';
 import type { Values } from '../parameters/registry.ts';
-import { READ, WRITE } from '../vtd/paging-entry.ts';
-import { Outcome } from '../vtd/translator.ts';
+import { READ, WRITE } from '../vtd/formats/paging-entry.ts';
+import { Outcome } from '../vtd/translation/translator.ts';
 import { type Case, type Experiment, rounded } from './experiment.ts';
 import { Host } from './host.ts';
 

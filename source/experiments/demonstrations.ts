@@ -3,8 +3,8 @@ import { Random } from '../machine/random.ts';
 import type { Values } from '../parameters/registry.ts';
 import { EventQueue } from '../timing/event-queue.ts';
 import { Walkers } from '../timing/walkers.ts';
-import { Iotlb } from '../vtd/iotlb.ts';
-import { SECOND_STAGE } from '../vtd/space.ts';
+import { Iotlb } from '../vtd/caches/iotlb.ts';
+import { SECOND_STAGE } from '../vtd/caches/space.ts';
 import { type Experiment, rounded } from './experiment.ts';
 
 type Queue = {

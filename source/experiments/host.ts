@@ -10,10 +10,10 @@ import { uncertainOf, unitOf } from '../parameters/unit.ts';
 import { EventQueue } from '../timing/event-queue.ts';
 import type { TimedUnit } from '../timing/timed-unit.ts';
 import { timedUnitOf } from '../timing/times.ts';
-import { presets, type UnitDescription } from '../vtd/capabilities.ts';
-import { Iommu } from '../vtd/iommu.ts';
 import { PhysicalMemory } from '../vtd/memory.ts';
 import { sourceId } from '../vtd/source-id.ts';
+import { presets, type UnitDescription } from '../vtd/unit/capabilities.ts';
+import { Iommu } from '../vtd/unit/iommu.ts';
 
 const MiB = 2 ** 20;
 const MEMORY_BYTES = 2048 * MiB;

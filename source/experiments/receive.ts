@@ -10,7 +10,7 @@ import { Random } from '../machine/random.ts';
 import type { Values } from '../parameters/registry.ts';
 import type { Port } from '../timing/ports.ts';
 import { portOf } from '../timing/times.ts';
-import { Counter } from '../vtd/counters.ts';
+import { Counter } from '../vtd/performance/counters.ts';
 import { Host } from './host.ts';
 
 const PAGE = 4096;

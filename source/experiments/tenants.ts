@@ -6,8 +6,8 @@
 import { Random } from '../machine/random.ts';
 import type { Values } from '../parameters/registry.ts';
 import { highHalf, lowHalf } from '../vtd/bits.ts';
-import { Counter } from '../vtd/counters.ts';
-import { READ, WRITE } from '../vtd/paging-entry.ts';
+import { READ, WRITE } from '../vtd/formats/paging-entry.ts';
+import { Counter } from '../vtd/performance/counters.ts';
 import { sourceId } from '../vtd/source-id.ts';
 import type { Experiment } from './experiment.ts';
 import { Host } from './host.ts';

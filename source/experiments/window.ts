@@ -6,7 +6,7 @@ import { Random } from '../machine/random.ts';
 import type { Values } from '../parameters/registry.ts';
 import { Latencies } from '../timing/latencies.ts';
 import { portOf } from '../timing/times.ts';
-import { Counter } from '../vtd/counters.ts';
+import { Counter } from '../vtd/performance/counters.ts';
 import { CONTIGUOUS, Host } from './host.ts';
 
 const PAGE = 4096;

@@ -1,5 +1,5 @@
 /** How wide the addresses of a domain are: `drivers/iommu/intel/iommu.c`, __iommu_calculate_sagaw. */
-import type { Capabilities } from '../vtd/capabilities.ts';
+import type { Capabilities } from '../vtd/unit/capabilities.ts';
 
 export const FOUR_LEVELS = 4;
 export const FIVE_LEVELS = 5;

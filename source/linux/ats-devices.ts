@@ -3,7 +3,7 @@
  * the unit drops, they have to drop after it, or they would go on with translations that memory no longer has.
  */
 import { bigToWords } from '../vtd/bits.ts';
-import { DescriptorType, deviceTlbDescriptor } from '../vtd/invalidation-descriptor.ts';
+import { DescriptorType, deviceTlbDescriptor } from '../vtd/formats/invalidation-descriptor.ts';
 import type { Domain } from './domain.ts';
 import type { PciFunction } from './pci.ts';
 import type { PageRange, QueuedInvalidation } from './queued-invalidation.ts';

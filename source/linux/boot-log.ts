@@ -1,5 +1,5 @@
 /** What Linux prints about the IOMMU while it boots, in its words and order. */
-import type { Capabilities } from '../vtd/capabilities.ts';
+import type { Capabilities } from '../vtd/unit/capabilities.ts';
 import type { BootSettings } from './boot-line.ts';
 import type { KernelLog } from './kernel-log.ts';
 import type { PciFunction } from './pci.ts';

@@ -1,5 +1,5 @@
 /** The DMA API: memory made reachable for a device, and taken back. `drivers/iommu/dma-iommu.c`. */
-import { READ, WRITE } from '../vtd/paging-entry.ts';
+import { READ, WRITE } from '../vtd/formats/paging-entry.ts';
 import { bdf } from '../vtd/source-id.ts';
 import { BounceBuffers, type Bounced } from './bounce-buffers.ts';
 import type { CpuMeter } from './cpu-cost.ts';

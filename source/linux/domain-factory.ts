@@ -1,7 +1,8 @@
 /** Makes and frees domains: `drivers/iommu/intel/iommu.c` (paging_domain_alloc), `drivers/iommu/dma-iommu.c`. */
-import type { Iommu } from '../vtd/iommu.ts';
+
+import { READ, WRITE } from '../vtd/formats/paging-entry.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
-import { READ, WRITE } from '../vtd/paging-entry.ts';
+import type { Iommu } from '../vtd/unit/iommu.ts';
 import { adjustedWidth } from './address-width.ts';
 import type { BootSettings } from './boot-line.ts';
 import type { CpuMeter } from './cpu-cost.ts';

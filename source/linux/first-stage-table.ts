@@ -3,8 +3,8 @@
  * `use_first_level`. Every entry is a user's. A present page can be read, so that there is none for writing alone.
  * Accessed and dirty flags are set beforehand, which spares the unit from writing them.
  */
-import { firstStagePageEntry } from '../vtd/first-stage-entry.ts';
-import { READ, WRITE } from '../vtd/paging-entry.ts';
+import { firstStagePageEntry } from '../vtd/formats/first-stage-entry.ts';
+import { READ, WRITE } from '../vtd/formats/paging-entry.ts';
 import { PageTable } from './page-table.ts';
 
 const { P, RW, US, A, D } = firstStagePageEntry.fields;

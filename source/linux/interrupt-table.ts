@@ -1,5 +1,5 @@
 /** The interrupt-remapping table of a unit and its entries: `drivers/iommu/intel/irq_remapping.c`. */
-import { DescriptorType, interruptEntryDescriptor } from '../vtd/invalidation-descriptor.ts';
+import { DescriptorType, interruptEntryDescriptor } from '../vtd/formats/invalidation-descriptor.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
 import type { QueuedInvalidation } from './queued-invalidation.ts';
 

@@ -3,15 +3,19 @@
  * remapped, and the message that the device is told to send. `drivers/iommu/intel/irq_remapping.c`,
  * `arch/x86/kernel/apic/{vector,msi}.c`, `arch/x86/kvm/vmx/posted_intr.c`.
  */
-import { compatibilityMessageFor, type InterruptMessage, messageFor } from '../vtd/interrupt-message.ts';
+import {
+  compatibilityMessageFor,
+  type InterruptMessage,
+  messageFor,
+} from '../vtd/formats/interrupt-message.ts';
 import {
   postedEntry,
   remappedEntry,
   SourceValidation,
   xapicRemappedEntry,
-} from '../vtd/interrupt-remapping-entry.ts';
+} from '../vtd/formats/interrupt-remapping-entry.ts';
+import { postedInterruptDescriptor } from '../vtd/formats/posted-interrupt-descriptor.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
-import { postedInterruptDescriptor } from '../vtd/posted-interrupt-descriptor.ts';
 import type { InterruptTable } from './interrupt-table.ts';
 import { InterruptVectors, ISA_VECTOR, POSTED_VECTOR, PROCESSORS, type Vector } from './interrupt-vectors.ts';
 import type { PageFrames } from './page-frames.ts';

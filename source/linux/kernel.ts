@@ -2,9 +2,9 @@
  * A Linux host on one machine: boots with a command line, gives every device a domain, offers the DMA API,
  * lends devices to guests and handles faults.
  */
-import { DeliveryMode } from '../vtd/interrupt-remapping-entry.ts';
-import type { Iommu } from '../vtd/iommu.ts';
+import { DeliveryMode } from '../vtd/formats/interrupt-remapping-entry.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
+import type { Iommu } from '../vtd/unit/iommu.ts';
 import { type BootSettings, readBootLine } from './boot-line.ts';
 import { logInterruptRemapping, logPolicy, logTables, logUnit } from './boot-log.ts';
 import { BounceBuffers } from './bounce-buffers.ts';

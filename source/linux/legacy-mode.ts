@@ -1,10 +1,11 @@
 /** Legacy mode: a context entry for each device. `drivers/iommu/intel/iommu.c`, domain_context_mapping_one. */
-import type { Capabilities } from '../vtd/capabilities.ts';
-import { contextEntry, TranslationType } from '../vtd/context-entry.ts';
-import { contextDescriptor, DescriptorType, Granularity } from '../vtd/invalidation-descriptor.ts';
+
+import { contextEntry, TranslationType } from '../vtd/formats/context-entry.ts';
+import { contextDescriptor, DescriptorType, Granularity } from '../vtd/formats/invalidation-descriptor.ts';
+import { rootEntry } from '../vtd/formats/root-entry.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
-import { rootEntry } from '../vtd/root-entry.ts';
-import { TableMode } from '../vtd/walker.ts';
+import { TableMode } from '../vtd/translation/walker.ts';
+import type { Capabilities } from '../vtd/unit/capabilities.ts';
 import type { AtsDevices } from './ats-devices.ts';
 import type { Domain, NestedDomain, PagingDomain } from './domain.ts';
 import type { PageFrames } from './page-frames.ts';

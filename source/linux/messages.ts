@@ -1,7 +1,7 @@
 /** Kernel messages about faults, word for word: `drivers/iommu/intel/dmar.c`. */
 import { hexOf } from '../vtd/bits.ts';
-import { faultReason } from '../vtd/fault-reason.ts';
-import { faultRecord } from '../vtd/fault-record.ts';
+import { faultReason } from '../vtd/faults/fault-reason.ts';
+import { faultRecord } from '../vtd/formats/fault-record.ts';
 import { bdf } from '../vtd/source-id.ts';
 import { DEFAULT_VERSION, isSince, type KernelVersion } from './version.ts';
 

@@ -4,8 +4,8 @@
  * bits of an entry alone.
  */
 import { highHalf, join, lowHalf } from '../vtd/bits.ts';
+import { PAGE_SIZE } from '../vtd/formats/paging-entry.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
-import { PAGE_SIZE } from '../vtd/paging-entry.ts';
 import { PAGE, type PageFrames } from './page-frames.ts';
 
 /** Where tables lie: the host's memory, or a guest's as the guest sees it. */

@@ -1,8 +1,9 @@
 /** Events in the words of `perf stat -e`: `iotlb_lookup,filter_domain=5`, or `dmar0/iotlb_lookup/`. */
-import type { UnitDescription } from '../vtd/capabilities.ts';
-import { claimsOf } from '../vtd/capabilities.ts';
-import { performanceEvents } from '../vtd/performance-events.ts';
+
+import { performanceEvents } from '../vtd/performance/performance-events.ts';
 import { parseBdf } from '../vtd/source-id.ts';
+import type { UnitDescription } from '../vtd/unit/capabilities.ts';
+import { claimsOf } from '../vtd/unit/capabilities.ts';
 import { nearest } from './nearest.ts';
 import { type PerfFilters, perfFilterNames } from './performance-monitoring.ts';
 

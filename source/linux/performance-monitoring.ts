@@ -4,16 +4,16 @@
  */
 
 import { wordsToBig } from '../vtd/bits.ts';
-import type { Iommu } from '../vtd/iommu.ts';
-import { type PerformanceEvent, performanceEvents } from '../vtd/performance-events.ts';
+import { type PerformanceEvent, performanceEvents } from '../vtd/performance/performance-events.ts';
 import {
   EnhancedCommand,
   Filter,
   PerformanceOffset,
   performanceCapability,
   performanceConfiguration,
-} from '../vtd/performance-registers.ts';
-import { capability, extendedCapability, Offset } from '../vtd/registers.ts';
+} from '../vtd/performance/performance-registers.ts';
+import type { Iommu } from '../vtd/unit/iommu.ts';
+import { capability, extendedCapability, Offset } from '../vtd/unit/registers.ts';
 
 /** The filters by the names of their perf formats. */
 export type PerfFilters = {

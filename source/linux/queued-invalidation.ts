@@ -5,10 +5,10 @@ import {
   Granularity,
   iotlbDescriptor,
   waitDescriptor,
-} from '../vtd/invalidation-descriptor.ts';
-import type { Iommu } from '../vtd/iommu.ts';
+} from '../vtd/formats/invalidation-descriptor.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
-import { faultStatus, Offset, queueAddress } from '../vtd/registers.ts';
+import type { Iommu } from '../vtd/unit/iommu.ts';
+import { faultStatus, Offset, queueAddress } from '../vtd/unit/registers.ts';
 import type { PageFrames } from './page-frames.ts';
 
 /** The value a finished wait descriptor leaves behind (QI_DONE). */

@@ -2,7 +2,7 @@
  * Scalable mode: a context entry for each device leads to its PASID directory, and the PASID table entry names the
  * domain. Requests without PASID use PASID 0. `drivers/iommu/intel/pasid.c`, `cache.c`.
  */
-import type { Capabilities } from '../vtd/capabilities.ts';
+
 import {
   contextDescriptor,
   DescriptorType,
@@ -10,13 +10,14 @@ import {
   PasidGranularity,
   pasidCacheDescriptor,
   pasidIotlbDescriptor,
-} from '../vtd/invalidation-descriptor.ts';
+} from '../vtd/formats/invalidation-descriptor.ts';
+import { pasidDirectoryEntry } from '../vtd/formats/pasid-directory-entry.ts';
+import { PageTableType, pasidTableEntry } from '../vtd/formats/pasid-table-entry.ts';
+import { scalableContextEntry } from '../vtd/formats/scalable-context-entry.ts';
+import { scalableRootEntry } from '../vtd/formats/scalable-root-entry.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
-import { pasidDirectoryEntry } from '../vtd/pasid-directory-entry.ts';
-import { PageTableType, pasidTableEntry } from '../vtd/pasid-table-entry.ts';
-import { scalableContextEntry } from '../vtd/scalable-context-entry.ts';
-import { scalableRootEntry } from '../vtd/scalable-root-entry.ts';
-import { TableMode } from '../vtd/walker.ts';
+import { TableMode } from '../vtd/translation/walker.ts';
+import type { Capabilities } from '../vtd/unit/capabilities.ts';
 import { adjustedWidth, FIVE_LEVELS } from './address-width.ts';
 import type { AtsDevices } from './ats-devices.ts';
 import type { Domain, NestedDomain, PagingDomain } from './domain.ts';

@@ -1,5 +1,5 @@
 /** A second-stage page table: VT-d chapter 9.8. */
-import { READ, WRITE } from '../vtd/paging-entry.ts';
+import { READ, WRITE } from '../vtd/formats/paging-entry.ts';
 import { PageTable } from './page-table.ts';
 
 export class SecondStageTable extends PageTable {

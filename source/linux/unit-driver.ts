@@ -2,9 +2,9 @@
  * The driver of one remapping unit: `drivers/iommu/intel/{dmar.c,iommu.c,pasid.c}`. It reaches the chip only
  * through registers, tables in memory and the invalidation queue.
  */
-import { DescriptorType, interruptEntryDescriptor } from '../vtd/invalidation-descriptor.ts';
-import type { Iommu } from '../vtd/iommu.ts';
+import { DescriptorType, interruptEntryDescriptor } from '../vtd/formats/invalidation-descriptor.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
+import type { Iommu } from '../vtd/unit/iommu.ts';
 import {
   faultStatus,
   Global,
@@ -12,7 +12,7 @@ import {
   Offset,
   ONE_SHOT_MASK,
   rootTableAddress,
-} from '../vtd/registers.ts';
+} from '../vtd/unit/registers.ts';
 import { AtsDevices } from './ats-devices.ts';
 import type { PagingDomain } from './domain.ts';
 import { InterruptTable, TABLE_BYTES, TABLE_SIZE } from './interrupt-table.ts';

@@ -2,7 +2,7 @@
  * Devices lent to a user, such as the process of a virtual machine: `drivers/vfio/vfio_iommu_type1.c` and the
  * DMA ownership of `drivers/iommu/iommu.c`.
  */
-import { READ, WRITE } from '../vtd/paging-entry.ts';
+import { READ, WRITE } from '../vtd/formats/paging-entry.ts';
 import { bdf } from '../vtd/source-id.ts';
 import { type DeviceRecord, type DeviceTable, pciAddress } from './device-table.ts';
 import type { Segment } from './dma-api.ts';

@@ -1,7 +1,7 @@
 /** One device of the machine: who it belongs to, what it is doing, and how much. */
 import type { Latencies } from '../timing/latencies.ts';
-import type { Counts } from '../vtd/counters.ts';
-import type { DeviceTlb } from '../vtd/device-tlb.ts';
+import type { DeviceTlb } from '../vtd/ats/device-tlb.ts';
+import type { Counts } from '../vtd/performance/counters.ts';
 import type { GuestModel } from './guest.ts';
 import type { LentBuffers } from './lent-buffers.ts';
 import type { OwnerId } from './memory-map.ts';

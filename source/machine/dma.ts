@@ -1,12 +1,12 @@
 /** A DMA request on its way through the unit into memory, and what becomes of it. */
 import { hexOf, join } from '../vtd/bits.ts';
-import { Delivery } from '../vtd/interrupt-remapper.ts';
-import type { Iommu } from '../vtd/iommu.ts';
+import { READ, WRITE } from '../vtd/formats/paging-entry.ts';
+import { Reply } from '../vtd/formats/translation-completion.ts';
+import { Delivery } from '../vtd/interrupts/interrupt-remapper.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
-import { READ, WRITE } from '../vtd/paging-entry.ts';
-import type { Step } from '../vtd/step.ts';
-import { Reply } from '../vtd/translation-completion.ts';
-import { Outcome } from '../vtd/translator.ts';
+import type { Step } from '../vtd/translation/step.ts';
+import { Outcome } from '../vtd/translation/translator.ts';
+import type { Iommu } from '../vtd/unit/iommu.ts';
 import type { Device } from './device.ts';
 import { DEVICE_WINDOW, MEMORY_BYTES, type MemoryMap, type OwnerId } from './memory-map.ts';
 import type { RequestTimes } from './request-times.ts';

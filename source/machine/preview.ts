@@ -8,7 +8,7 @@ import {
   type Platform,
   plainPlatform,
 } from '../linux/policy.ts';
-import type { Capabilities } from '../vtd/capabilities.ts';
+import type { Capabilities } from '../vtd/unit/capabilities.ts';
 import { deviceModels, functions } from './topology.ts';
 
 export type DevicePreview = {

@@ -3,8 +3,8 @@ import type { Clock } from '../linux/clock.ts';
 import type { Values } from '../parameters/registry.ts';
 import { linkOf, walkTimesOf } from '../timing/times.ts';
 import { Walkers } from '../timing/walkers.ts';
-import { WRITE } from '../vtd/paging-entry.ts';
-import { Outcome } from '../vtd/translator.ts';
+import { WRITE } from '../vtd/formats/paging-entry.ts';
+import { Outcome } from '../vtd/translation/translator.ts';
 import type { Device } from './device.ts';
 
 /** What was measured so long ago counts half. */

@@ -4,7 +4,7 @@
  * stopped. The same workload runs on a host driver's buffers and on a guest's.
  */
 import type { Values } from '../parameters/registry.ts';
-import { READ, WRITE } from '../vtd/paging-entry.ts';
+import { READ, WRITE } from '../vtd/formats/paging-entry.ts';
 import type { Buffer, Buffers } from './buffers.ts';
 import { USB_REGION } from './memory-map.ts';
 import type { Random } from './random.ts';

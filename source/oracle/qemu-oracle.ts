@@ -13,7 +13,7 @@ import {
 import { answers, type Operation } from '../conformance/operation.ts';
 import type { StepResult } from '../conformance/results.ts';
 import { Software } from '../conformance/software.ts';
-import { Offset } from '../vtd/registers.ts';
+import { Offset } from '../vtd/unit/registers.ts';
 import type { QemuProgram } from './program.ts';
 import { dmaLines, machineArguments, requireFeatures, resetLines, setUpLines } from './qemu-machine.ts';
 import { Qtest } from './qtest.ts';

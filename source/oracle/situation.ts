@@ -3,7 +3,7 @@ import { type Case, QUEUE_ADDRESS, QUEUE_ENTRIES, type UnitWords } from '../conf
 import type { FieldDifference } from '../conformance/compare.ts';
 import type { ObservedRequest } from '../conformance/dma-engine.ts';
 import type { StepResult } from '../conformance/results.ts';
-import type { Step as WalkStep } from '../vtd/step.ts';
+import type { Step as WalkStep } from '../vtd/translation/step.ts';
 
 /** `at` is the index of its step. */
 export type Request = ObservedRequest & { readonly device: number; readonly at: number };

@@ -5,7 +5,7 @@ import { Session } from '../commands/session.ts';
 import type { MachineOptions } from '../machine/machine.ts';
 import type { Transaction } from '../simulation/snapshot.ts';
 import { parseHalves } from '../vtd/bits.ts';
-import { Granularity } from '../vtd/invalidation-descriptor.ts';
+import { Granularity } from '../vtd/formats/invalidation-descriptor.ts';
 
 export type Question = {
   readonly machine: MachineOptions;

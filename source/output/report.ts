@@ -3,7 +3,7 @@ import type { Session } from '../commands/session.ts';
 import type { FaultEntry } from '../simulation/journal.ts';
 import { deviceIdentity, latencyOf, unitRegisters } from '../simulation/state.ts';
 import { hex } from '../vtd/bits.ts';
-import { namedCounts } from '../vtd/counters.ts';
+import { namedCounts } from '../vtd/performance/counters.ts';
 
 /** The shape of the JSON, documented in `docs/report.md`; `schema` counts up when it changes incompatibly. */
 export function report({ simulation, bootOptions }: Session) {

@@ -1,5 +1,5 @@
 /** The remapping unit: its caches and how long they take. */
-import { type CacheShape, defaultCaches } from '../vtd/translator.ts';
+import { type CacheShape, defaultCaches } from '../vtd/translation/translator.ts';
 import { choice, count, figure, type ValuesOf } from './declaration.ts';
 
 const unpublished = 'not published by Intel; our choice';

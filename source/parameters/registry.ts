@@ -3,7 +3,7 @@
  * the group it belongs to; add it there and it can be set everywhere.
  */
 import { nearest } from '../linux/nearest.ts';
-import type { UnitDescription } from '../vtd/capabilities.ts';
+import type { UnitDescription } from '../vtd/unit/capabilities.ts';
 import { cachesOf, chipParameters } from './chip.ts';
 import { cpuParameters } from './cpu.ts';
 import type { Parameter, ValuesOf } from './declaration.ts';

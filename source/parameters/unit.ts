@@ -1,7 +1,7 @@
 /** What the unit offers, field by field, and how it reads what the specification leaves open. */
-import { capabilities, type UnitDescription } from '../vtd/capabilities.ts';
-import { type Uncertain, type UncertainName, uncertainNames, uncertainties } from '../vtd/uncertain.ts';
-import { type UnitParameterName, unitParameters, withParameter } from '../vtd/unit-parameters.ts';
+import { capabilities, type UnitDescription } from '../vtd/unit/capabilities.ts';
+import { type Uncertain, type UncertainName, uncertainNames, uncertainties } from '../vtd/unit/uncertain.ts';
+import { type UnitParameterName, unitParameters, withParameter } from '../vtd/unit/unit-parameters.ts';
 import { type ChoiceParameter, choice, type FieldParameter, field, type ValuesOf } from './declaration.ts';
 
 const sourceOf = (name: string): string =>

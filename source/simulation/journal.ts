@@ -16,10 +16,10 @@ import {
 } from '../machine/dma.ts';
 import type { Machine } from '../machine/machine.ts';
 import { hex, hexOf } from '../vtd/bits.ts';
-import { faultReason, isInterruptFault } from '../vtd/fault-reason.ts';
-import { faultRecord } from '../vtd/fault-record.ts';
-import type { Invalidation } from '../vtd/invalidator.ts';
-import { WRITE } from '../vtd/paging-entry.ts';
+import { faultReason, isInterruptFault } from '../vtd/faults/fault-reason.ts';
+import { faultRecord } from '../vtd/formats/fault-record.ts';
+import { WRITE } from '../vtd/formats/paging-entry.ts';
+import type { Invalidation } from '../vtd/invalidation/invalidator.ts';
 import { bdf } from '../vtd/source-id.ts';
 import type { CorruptedPage, EventLine, FaultGroup, Transaction } from './snapshot.ts';
 

@@ -2,10 +2,10 @@
 import type { Device } from '../machine/device.ts';
 import type { Machine } from '../machine/machine.ts';
 import { hex, highHalf, join, lowHalf } from '../vtd/bits.ts';
-import { firstStagePageEntry } from '../vtd/first-stage-entry.ts';
-import { leafBytes } from '../vtd/iotlb.ts';
-import { PAGE_SIZE, READ, WRITE } from '../vtd/paging-entry.ts';
-import { levelIndex } from '../vtd/translator.ts';
+import { leafBytes } from '../vtd/caches/iotlb.ts';
+import { firstStagePageEntry } from '../vtd/formats/first-stage-entry.ts';
+import { PAGE_SIZE, READ, WRITE } from '../vtd/formats/paging-entry.ts';
+import { levelIndex } from '../vtd/translation/translator.ts';
 import type { TableEntry, TableLevel } from './snapshot.ts';
 import { readTable } from './table-level.ts';
 

@@ -4,8 +4,8 @@
  */
 import { Machine, type MachineOptions } from '../machine/machine.ts';
 import { EventQueue } from '../timing/event-queue.ts';
-import { Counter } from '../vtd/counters.ts';
 import { NoMemory } from '../vtd/memory.ts';
+import { Counter } from '../vtd/performance/counters.ts';
 import { Journal } from './journal.ts';
 import type { DeviceCounts } from './snapshot.ts';
 import { Statistics } from './statistics.ts';

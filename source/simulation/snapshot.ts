@@ -10,9 +10,9 @@
 
 import type { Progress } from '../experiments/run.ts';
 import type { PreviewMachine } from '../machine/preview.ts';
-import type { CounterName } from '../vtd/counters.ts';
-import type { InvalidationCounts } from '../vtd/invalidator.ts';
-import type { Step } from '../vtd/step.ts';
+import type { InvalidationCounts } from '../vtd/invalidation/invalidator.ts';
+import type { CounterName } from '../vtd/performance/counters.ts';
+import type { Step } from '../vtd/translation/step.ts';
 
 /** A domain type in the words of sysfs; `none` while the IOMMU is off. */
 export type DomainType = 'identity' | 'DMA' | 'DMA-FQ' | 'unmanaged' | 'nested' | 'blocked' | 'none';

@@ -4,11 +4,11 @@ import type { Domain } from '../linux/domain.ts';
 import type { Device } from '../machine/device.ts';
 import { previewMachine } from '../machine/preview.ts';
 import { hexOf } from '../vtd/bits.ts';
-import { namedCounts } from '../vtd/counters.ts';
-import type { Iommu } from '../vtd/iommu.ts';
-import { leafBytes } from '../vtd/iotlb.ts';
-import { Global, Offset } from '../vtd/registers.ts';
+import { leafBytes } from '../vtd/caches/iotlb.ts';
+import { namedCounts } from '../vtd/performance/counters.ts';
 import { bdf } from '../vtd/source-id.ts';
+import type { Iommu } from '../vtd/unit/iommu.ts';
+import { Global, Offset } from '../vtd/unit/registers.ts';
 import { laneOf } from './lane.ts';
 import type { Simulation } from './simulation.ts';
 import type {

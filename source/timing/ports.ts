@@ -5,7 +5,7 @@
  * a miss takes, come on top.
  */
 import type { Clock } from '../linux/clock.ts';
-import { READ, WRITE } from '../vtd/paging-entry.ts';
+import { READ, WRITE } from '../vtd/formats/paging-entry.ts';
 import type { Link } from './link.ts';
 import type { TimedUnit } from './timed-unit.ts';
 

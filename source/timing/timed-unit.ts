@@ -4,8 +4,8 @@
  * only when.
  */
 import type { Clock } from '../linux/clock.ts';
-import type { Iommu } from '../vtd/iommu.ts';
-import { Outcome } from '../vtd/translator.ts';
+import { Outcome } from '../vtd/translation/translator.ts';
+import type { Iommu } from '../vtd/unit/iommu.ts';
 import { Walkers, type WalkTimes } from './walkers.ts';
 
 export type UnitTimes = WalkTimes & {

@@ -1,7 +1,7 @@
 /** The parts of the timing model as the parameters say. */
 import type { Clock } from '../linux/clock.ts';
 import type { Values } from '../parameters/registry.ts';
-import type { Iommu } from '../vtd/iommu.ts';
+import type { Iommu } from '../vtd/unit/iommu.ts';
 import { Link, rawGbps } from './link.ts';
 import { Port } from './ports.ts';
 import { TimedUnit } from './timed-unit.ts';

@@ -2,7 +2,7 @@
  * An entry drawn bit by bit: positions, names with values, and the bits themselves. Fields that hardware does
  * not look at are drawn as one; long runs of bits keep their ends.
  */
-import type { Layout } from '../vtd/layout.ts';
+import type { Layout } from '../vtd/formats/layout.ts';
 import { fieldsOf, rangeText, type ShownField } from './entry-fields.ts';
 import { glyph } from './glyphs.ts';
 import { cell, type Row, row, span, widthOf } from './rows.ts';

@@ -2,16 +2,16 @@
 
 import type { TableLevel } from '../simulation/snapshot.ts';
 import { wordsToBig } from '../vtd/bits.ts';
-import { contextEntry } from '../vtd/context-entry.ts';
-import { firstStageEntryLayout } from '../vtd/first-stage-entry.ts';
-import { type Field, fieldValue, type Layout } from '../vtd/layout.ts';
-import { pagingEntryLayout } from '../vtd/paging-entry.ts';
-import { pasidDirectoryEntry } from '../vtd/pasid-directory-entry.ts';
-import { pasidTableEntry } from '../vtd/pasid-table-entry.ts';
-import { rootTableAddress } from '../vtd/registers.ts';
-import { rootEntry } from '../vtd/root-entry.ts';
-import { scalableContextEntry } from '../vtd/scalable-context-entry.ts';
-import { scalableRootEntry } from '../vtd/scalable-root-entry.ts';
+import { contextEntry } from '../vtd/formats/context-entry.ts';
+import { firstStageEntryLayout } from '../vtd/formats/first-stage-entry.ts';
+import { type Field, fieldValue, type Layout } from '../vtd/formats/layout.ts';
+import { pagingEntryLayout } from '../vtd/formats/paging-entry.ts';
+import { pasidDirectoryEntry } from '../vtd/formats/pasid-directory-entry.ts';
+import { pasidTableEntry } from '../vtd/formats/pasid-table-entry.ts';
+import { rootEntry } from '../vtd/formats/root-entry.ts';
+import { scalableContextEntry } from '../vtd/formats/scalable-context-entry.ts';
+import { scalableRootEntry } from '../vtd/formats/scalable-root-entry.ts';
+import { rootTableAddress } from '../vtd/unit/registers.ts';
 import { frame, hexText, iova } from './format.ts';
 
 export type ShownField = {

@@ -1,6 +1,6 @@
 /** A group of faults in words: what was tried, which entry refused it, and what that means. */
 import type { DeviceState, FaultGroup } from '../simulation/snapshot.ts';
-import { Fault, faultReason } from '../vtd/fault-reason.ts';
+import { Fault, faultReason } from '../vtd/faults/fault-reason.ts';
 import { exactly, iova } from './format.ts';
 
 export type ExplainedFault = { readonly what: string; readonly where: string; readonly means: string };

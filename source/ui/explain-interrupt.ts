@@ -1,18 +1,18 @@
 /** A step of an interrupt request in plain words; see explain-step.ts for those of DMA. */
 import type { Transaction } from '../simulation/snapshot.ts';
-import { Fault } from '../vtd/fault-reason.ts';
-import { IS_REMAPPABLE, indexOfMessage, messageLayout } from '../vtd/interrupt-message.ts';
-import { Delivery } from '../vtd/interrupt-remapper.ts';
+import { Fault } from '../vtd/faults/fault-reason.ts';
+import { IS_REMAPPABLE, indexOfMessage, messageLayout } from '../vtd/formats/interrupt-message.ts';
 import {
   deliveryModes,
   IS_POSTED,
   interruptEntryLayout,
   SourceValidation,
-} from '../vtd/interrupt-remapping-entry.ts';
-import type { Layout } from '../vtd/layout.ts';
-import { postedInterruptDescriptor } from '../vtd/posted-interrupt-descriptor.ts';
+} from '../vtd/formats/interrupt-remapping-entry.ts';
+import type { Layout } from '../vtd/formats/layout.ts';
+import { postedInterruptDescriptor } from '../vtd/formats/posted-interrupt-descriptor.ts';
+import { Delivery } from '../vtd/interrupts/interrupt-remapper.ts';
 import { bdf } from '../vtd/source-id.ts';
-import type { Step } from '../vtd/step.ts';
+import type { Step } from '../vtd/translation/step.ts';
 import { fieldsOf } from './entry-fields.ts';
 import type { Explained, Request } from './explain-step.ts';
 import { frame, hexText, plural, wordText } from './format.ts';

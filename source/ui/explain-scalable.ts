@@ -1,12 +1,12 @@
 /** The steps of scalable mode in plain words: PASID structures, first-stage entries, and what is nested. */
-import { firstStageEntryLayout } from '../vtd/first-stage-entry.ts';
-import type { Layout } from '../vtd/layout.ts';
-import { levelName } from '../vtd/paging-entry.ts';
-import { pasidDirectoryEntry } from '../vtd/pasid-directory-entry.ts';
-import { PageTableType, pasidTableEntry } from '../vtd/pasid-table-entry.ts';
-import { scalableContextEntry } from '../vtd/scalable-context-entry.ts';
-import { scalableRootEntry } from '../vtd/scalable-root-entry.ts';
-import type { Step } from '../vtd/step.ts';
+import { firstStageEntryLayout } from '../vtd/formats/first-stage-entry.ts';
+import type { Layout } from '../vtd/formats/layout.ts';
+import { levelName } from '../vtd/formats/paging-entry.ts';
+import { pasidDirectoryEntry } from '../vtd/formats/pasid-directory-entry.ts';
+import { PageTableType, pasidTableEntry } from '../vtd/formats/pasid-table-entry.ts';
+import { scalableContextEntry } from '../vtd/formats/scalable-context-entry.ts';
+import { scalableRootEntry } from '../vtd/formats/scalable-root-entry.ts';
+import type { Step } from '../vtd/translation/step.ts';
 import type { Explained, Request } from './explain-step.ts';
 import { frame, iova, wordText } from './format.ts';
 import { refusal } from './refusal.ts';

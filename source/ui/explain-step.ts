@@ -1,11 +1,11 @@
 /** A step of a translation in plain words: what was read, what it holds, and why it went on or ended there. */
 import type { Transaction } from '../simulation/snapshot.ts';
-import { contextEntry, TranslationType } from '../vtd/context-entry.ts';
-import { Fault, faultReason } from '../vtd/fault-reason.ts';
-import type { Layout } from '../vtd/layout.ts';
-import { levelName, pagingEntryLayout } from '../vtd/paging-entry.ts';
-import { rootEntry } from '../vtd/root-entry.ts';
-import type { Step } from '../vtd/step.ts';
+import { Fault, faultReason } from '../vtd/faults/fault-reason.ts';
+import { contextEntry, TranslationType } from '../vtd/formats/context-entry.ts';
+import type { Layout } from '../vtd/formats/layout.ts';
+import { levelName, pagingEntryLayout } from '../vtd/formats/paging-entry.ts';
+import { rootEntry } from '../vtd/formats/root-entry.ts';
+import type { Step } from '../vtd/translation/step.ts';
 import { fieldsOf, type ShownField } from './entry-fields.ts';
 import { explainInterruptEnd, explainInterruptStep } from './explain-interrupt.ts';
 import {

@@ -1,7 +1,7 @@
 /** One request explained as plain text: the walk of the DMA view, for people and for programs. */
 import type { Answer } from '../output/explain.ts';
 import type { Transaction } from '../simulation/snapshot.ts';
-import { faultReason } from '../vtd/fault-reason.ts';
+import { faultReason } from '../vtd/faults/fault-reason.ts';
 import { bytes, frame, iova } from './format.ts';
 import { explainAll } from './parts/step-table.ts';
 import { codeText } from './refusal.ts';

@@ -1,6 +1,6 @@
 /** Why a step refused a request: which field decided, and a sentence. */
-import { Fault, faultReason } from '../vtd/fault-reason.ts';
-import type { Step } from '../vtd/step.ts';
+import { Fault, faultReason } from '../vtd/faults/fault-reason.ts';
+import type { Step } from '../vtd/translation/step.ts';
 import type { Explained } from './explain-step.ts';
 
 /** Which bit decided, by fault reason. */

@@ -2,7 +2,7 @@
 import { Box, renderToString, Text } from 'ink';
 import { Table } from 'ink-table';
 import type { Report } from '../output/report.ts';
-import { faultReason } from '../vtd/fault-reason.ts';
+import { faultReason } from '../vtd/faults/fault-reason.ts';
 
 const WIDTH = 160;
 

@@ -1,9 +1,9 @@
 /** How an address is cut into the indices of a walk: nine bits a level, and the offset into the page. */
 import type { Transaction } from '../simulation/snapshot.ts';
-import { contextEntry, TranslationType } from '../vtd/context-entry.ts';
-import { levelName, PAGE_SIZE } from '../vtd/paging-entry.ts';
-import { PageTableType, pasidTableEntry } from '../vtd/pasid-table-entry.ts';
-import type { Step } from '../vtd/step.ts';
+import { contextEntry, TranslationType } from '../vtd/formats/context-entry.ts';
+import { levelName, PAGE_SIZE } from '../vtd/formats/paging-entry.ts';
+import { PageTableType, pasidTableEntry } from '../vtd/formats/pasid-table-entry.ts';
+import type { Step } from '../vtd/translation/step.ts';
 import { hexText } from './format.ts';
 
 export type IndexGroup = {

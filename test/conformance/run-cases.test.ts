@@ -3,7 +3,7 @@ import { compare, differenceText, expectationsOf } from '../../source/conformanc
 import { readCases } from '../../source/conformance/read-cases.ts';
 import { runCases } from '../../source/conformance/run-cases.ts';
 import { unitDescription } from '../../source/conformance/unit.ts';
-import { presets } from '../../source/vtd/capabilities.ts';
+import { presets } from '../../source/vtd/unit/capabilities.ts';
 
 const run = (entry: object, iommu: object = {}) =>
   runCases(readCases(JSON.stringify({ groups: [{ name: 'g', iommu, cases: [{ name: 'c', ...entry }] }] })))

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { counterMeanings } from '../../source/vtd/counters.ts';
-import { performanceEvents } from '../../source/vtd/performance-events.ts';
+import { counterMeanings } from '../../source/vtd/performance/counters.ts';
+import { performanceEvents } from '../../source/vtd/performance/performance-events.ts';
 
 /** The table is written anew by `npx vitest run test/docs/counters.test.ts -u`. */
 const PAGE = path.resolve(import.meta.dirname, '../../docs/counters.md');

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { defaultBuild } from '../../source/linux/policy.ts';
-import { Counter } from '../../source/vtd/counters.ts';
+import { Counter } from '../../source/vtd/performance/counters.ts';
 import { bdf } from '../../source/vtd/source-id.ts';
 import { DATA, FAULT_DELAY_NS, id } from '../support/host.ts';
 import { RecordedDisk, recordedFunctions, recordedHost } from '../support/recorded-machine.ts';

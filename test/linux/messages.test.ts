@@ -3,8 +3,8 @@ import { KernelLog } from '../../source/linux/kernel-log.ts';
 import { faultMessage, faultStatusMessage } from '../../source/linux/messages.ts';
 import { defaultBuild } from '../../source/linux/policy.ts';
 import type { KernelVersion } from '../../source/linux/version.ts';
-import { presets } from '../../source/vtd/capabilities.ts';
-import { faultReasons } from '../../source/vtd/fault-reason.ts';
+import { faultReasons } from '../../source/vtd/faults/fault-reason.ts';
+import { presets } from '../../source/vtd/unit/capabilities.ts';
 import { DATA, FAULT_DELAY_NS, HandClock, Host, id } from '../support/host.ts';
 import { qwords } from '../support/unit.ts';
 

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { PageFrames } from '../../source/linux/page-frames.ts';
 import { SecondStageTable } from '../../source/linux/second-stage-table.ts';
+import { READ, WRITE } from '../../source/vtd/formats/paging-entry.ts';
 import { PhysicalMemory } from '../../source/vtd/memory.ts';
-import { READ, WRITE } from '../../source/vtd/paging-entry.ts';
 
 const PAGE = 4096;
 const MiB2 = 2 ** 21;

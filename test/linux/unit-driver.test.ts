@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 import type { PagingDomain } from '../../source/linux/domain.ts';
 import { PageFrames } from '../../source/linux/page-frames.ts';
 import { UnitDriver } from '../../source/linux/unit-driver.ts';
-import { presets } from '../../source/vtd/capabilities.ts';
-import { Iommu } from '../../source/vtd/iommu.ts';
 import { PhysicalMemory } from '../../source/vtd/memory.ts';
+import { presets } from '../../source/vtd/unit/capabilities.ts';
+import { Iommu } from '../../source/vtd/unit/iommu.ts';
 import { DATA, Host, hostFunctions, id, listenTo, MiB } from '../support/host.ts';
 import { unitLike, unitWith } from '../support/unit.ts';
 

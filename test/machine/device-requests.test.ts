@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { parseCommand } from '../../source/commands/parse.ts';
 import { Session } from '../../source/commands/session.ts';
-import { presets } from '../../source/vtd/capabilities.ts';
-import { contextEntry } from '../../source/vtd/context-entry.ts';
+import { contextEntry } from '../../source/vtd/formats/context-entry.ts';
+import { presets } from '../../source/vtd/unit/capabilities.ts';
 
 const GPU = 0x100;
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { defaultValues } from '../../source/parameters/registry.ts';
-import { WRITE } from '../../source/vtd/paging-entry.ts';
+import { WRITE } from '../../source/vtd/formats/paging-entry.ts';
 import { LAZY, session } from '../support/session.ts';
 
 test('a refused request takes as long whether or not somebody has it explained', () => {

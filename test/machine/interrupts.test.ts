@@ -1,9 +1,9 @@
 /** Interrupts of devices, and those that a device has no business to send. */
 import { describe, expect, test } from 'vitest';
 import { wordsToBig } from '../../source/vtd/bits.ts';
-import { presets } from '../../source/vtd/capabilities.ts';
-import { messageFor } from '../../source/vtd/interrupt-message.ts';
-import { postedInterruptDescriptor } from '../../source/vtd/posted-interrupt-descriptor.ts';
+import { messageFor } from '../../source/vtd/formats/interrupt-message.ts';
+import { postedInterruptDescriptor } from '../../source/vtd/formats/posted-interrupt-descriptor.ts';
+import { presets } from '../../source/vtd/unit/capabilities.ts';
 import { device, LAZY, STRICT, session, type } from '../support/session.ts';
 import { unitLike } from '../support/unit.ts';
 

@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { guestModels } from '../../source/machine/guest.ts';
 import { deviceIdentity } from '../../source/simulation/state.ts';
-import { presets, type UnitDescription } from '../../source/vtd/capabilities.ts';
-import { READ, WRITE } from '../../source/vtd/paging-entry.ts';
+import { READ, WRITE } from '../../source/vtd/formats/paging-entry.ts';
+import { presets, type UnitDescription } from '../../source/vtd/unit/capabilities.ts';
 import { session, type as typeCommand } from '../support/session.ts';
 import { unitLike } from '../support/unit.ts';
 

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { faultMessage, faultStatusMessage } from '../../source/linux/messages.ts';
 import { decode, decodedText } from '../../source/output/decode.ts';
-import { faultReasons, isInterruptFault } from '../../source/vtd/fault-reason.ts';
-import { faultRecord } from '../../source/vtd/fault-record.ts';
+import { faultReasons, isInterruptFault } from '../../source/vtd/faults/fault-reason.ts';
+import { faultRecord } from '../../source/vtd/formats/fault-record.ts';
 
 /** What each line of a log says: device, type, PASID, address or index, reason; or the fault status. */
 const expected: Readonly<Record<string, readonly string[]>> = {

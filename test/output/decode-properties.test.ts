@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { kinds } from '../../source/output/decode/kinds.ts';
 import { DecodeError, decode, decodedJson, decodedText } from '../../source/output/decode.ts';
-import { fieldValue } from '../../source/vtd/layout.ts';
+import { fieldValue } from '../../source/vtd/formats/layout.ts';
 
 /** Text or refusal; anything else that is thrown fails the property. */
 function output(words: readonly string[]): string {

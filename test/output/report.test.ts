@@ -5,7 +5,7 @@ import { readPerfEvent } from '../../source/linux/perf-event.ts';
 import { csvHeader, csvRows } from '../../source/output/csv.ts';
 import type { Report } from '../../source/output/report.ts';
 import { runHeadless } from '../../source/output/run.ts';
-import { presets } from '../../source/vtd/capabilities.ts';
+import { presets } from '../../source/vtd/unit/capabilities.ts';
 import { LAZY, PASSTHROUGH, STRICT } from '../support/session.ts';
 
 function run(boot: string, exec: string, timeNs: number, everyNs: number | null = null) {

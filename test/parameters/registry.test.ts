@@ -12,8 +12,8 @@ import {
   valuesWith,
 } from '../../source/parameters/registry.ts';
 import { Simulation } from '../../source/simulation/simulation.ts';
-import { presets } from '../../source/vtd/capabilities.ts';
-import { defaultCaches, defaultUncertain } from '../../source/vtd/translator.ts';
+import { defaultCaches, defaultUncertain } from '../../source/vtd/translation/translator.ts';
+import { presets } from '../../source/vtd/unit/capabilities.ts';
 
 describe('a parameter', () => {
   test.each(parameterNames)(

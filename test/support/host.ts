@@ -5,12 +5,12 @@ import { FULL_ACS, type PciFunction } from '../../source/linux/pci.ts';
 import type { KernelBuild } from '../../source/linux/policy.ts';
 import { defaultBuild } from '../../source/linux/policy.ts';
 import { wordsToBig } from '../../source/vtd/bits.ts';
-import { presets, type UnitDescription } from '../../source/vtd/capabilities.ts';
-import { Iommu } from '../../source/vtd/iommu.ts';
+import { READ, WRITE } from '../../source/vtd/formats/paging-entry.ts';
 import { PhysicalMemory } from '../../source/vtd/memory.ts';
-import { READ, WRITE } from '../../source/vtd/paging-entry.ts';
-import { Offset } from '../../source/vtd/registers.ts';
 import { parseBdf } from '../../source/vtd/source-id.ts';
+import { presets, type UnitDescription } from '../../source/vtd/unit/capabilities.ts';
+import { Iommu } from '../../source/vtd/unit/iommu.ts';
+import { Offset } from '../../source/vtd/unit/registers.ts';
 
 export const MiB = 2 ** 20;
 /** Where data pages begin. */

@@ -4,7 +4,7 @@
  */
 import type { Mapping } from '../../source/linux/dma-api.ts';
 import type { KernelBuild } from '../../source/linux/policy.ts';
-import { presets } from '../../source/vtd/capabilities.ts';
+import { presets } from '../../source/vtd/unit/capabilities.ts';
 import { DATA, Host, id, MiB, pciFunction } from './host.ts';
 
 const PAGE = 4096;

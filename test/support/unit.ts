@@ -1,7 +1,6 @@
 /** A remapping unit on a bench: its memory, its registers as software sees them, and requests one at a time. */
 import { bigToWords, wordsToBig } from '../../source/vtd/bits.ts';
-import { type PresetName, presets, type UnitDescription } from '../../source/vtd/capabilities.ts';
-import { contextEntry } from '../../source/vtd/context-entry.ts';
+import { contextEntry } from '../../source/vtd/formats/context-entry.ts';
 import {
   contextDescriptor,
   DescriptorType,
@@ -11,14 +10,21 @@ import {
   PasidGranularity,
   pasidCacheDescriptor,
   pasidIotlbDescriptor,
-} from '../../source/vtd/invalidation-descriptor.ts';
-import { Iommu, type IommuOptions } from '../../source/vtd/iommu.ts';
+} from '../../source/vtd/formats/invalidation-descriptor.ts';
+import { EXECUTE, READ, WRITE } from '../../source/vtd/formats/paging-entry.ts';
+import { replyNames } from '../../source/vtd/formats/translation-completion.ts';
 import { PhysicalMemory } from '../../source/vtd/memory.ts';
-import { EXECUTE, READ, WRITE } from '../../source/vtd/paging-entry.ts';
-import { contextCommand, Global, iotlbCommand, Offset, ONE_SHOT_MASK } from '../../source/vtd/registers.ts';
 import { parseBdf } from '../../source/vtd/source-id.ts';
-import { replyNames } from '../../source/vtd/translation-completion.ts';
-import { withParameter } from '../../source/vtd/unit-parameters.ts';
+import { type PresetName, presets, type UnitDescription } from '../../source/vtd/unit/capabilities.ts';
+import { Iommu, type IommuOptions } from '../../source/vtd/unit/iommu.ts';
+import {
+  contextCommand,
+  Global,
+  iotlbCommand,
+  Offset,
+  ONE_SHOT_MASK,
+} from '../../source/vtd/unit/registers.ts';
+import { withParameter } from '../../source/vtd/unit/unit-parameters.ts';
 
 export const accesses = { read: READ, write: WRITE, atomic: READ | WRITE, execute: READ | EXECUTE } as const;
 export type Access = keyof typeof accesses;

@@ -9,13 +9,13 @@ import type {
   TablePath,
   Transaction,
 } from '../../source/simulation/snapshot.ts';
-import { contextEntry } from '../../source/vtd/context-entry.ts';
-import { counterNames } from '../../source/vtd/counters.ts';
-import { faultRecord } from '../../source/vtd/fault-record.ts';
-import { pageEntry, tableEntry, topTableEntry } from '../../source/vtd/paging-entry.ts';
-import { rootTableAddress } from '../../source/vtd/registers.ts';
-import { rootEntry } from '../../source/vtd/root-entry.ts';
-import type { Step } from '../../source/vtd/step.ts';
+import { contextEntry } from '../../source/vtd/formats/context-entry.ts';
+import { faultRecord } from '../../source/vtd/formats/fault-record.ts';
+import { pageEntry, tableEntry, topTableEntry } from '../../source/vtd/formats/paging-entry.ts';
+import { rootEntry } from '../../source/vtd/formats/root-entry.ts';
+import { counterNames } from '../../source/vtd/performance/counters.ts';
+import type { Step } from '../../source/vtd/translation/step.ts';
+import { rootTableAddress } from '../../source/vtd/unit/registers.ts';
 
 const noCounts = {
   requests: 0,

@@ -1,7 +1,7 @@
 /** A machine in scalable mode as the screen sees it: hba1 behind the IOMMU of a guest, nested in the host's. */
 import type { Session } from '../../source/commands/session.ts';
 import type { Snapshot } from '../../source/simulation/snapshot.ts';
-import { presets } from '../../source/vtd/capabilities.ts';
+import { presets } from '../../source/vtd/unit/capabilities.ts';
 import { session, type } from '../support/session.ts';
 
 const quiet = ['nic0', 'nvme0', 'gpu0', 'hba1', 'usb0', 'tb0']

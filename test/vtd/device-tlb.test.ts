@@ -1,16 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DeviceTlb } from '../../source/vtd/device-tlb.ts';
-import type { EndpointLink, InvalidateMessage, PageGroupResponse } from '../../source/vtd/endpoint-link.ts';
+import { DeviceTlb } from '../../source/vtd/ats/device-tlb.ts';
+import type {
+  EndpointLink,
+  InvalidateMessage,
+  PageGroupResponse,
+} from '../../source/vtd/ats/endpoint-link.ts';
 import {
   deviceTlbDescriptor,
   pageResponseDescriptor,
   pasidDeviceTlbDescriptor,
   waitDescriptor,
-} from '../../source/vtd/invalidation-descriptor.ts';
-import type { Invalidation } from '../../source/vtd/invalidator.ts';
-import { Offset, QueueError } from '../../source/vtd/registers.ts';
-import { sizeBitsOf, withSize } from '../../source/vtd/translation-completion.ts';
+} from '../../source/vtd/formats/invalidation-descriptor.ts';
+import { sizeBitsOf, withSize } from '../../source/vtd/formats/translation-completion.ts';
+import type { Invalidation } from '../../source/vtd/invalidation/invalidator.ts';
+import { Offset, QueueError } from '../../source/vtd/unit/registers.ts';
 import { Bench, deviceId, high, low, qwords, unitLike } from '../support/unit.ts';
 
 const STATUS = 0x8000;

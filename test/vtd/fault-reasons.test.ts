@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { Fault, faultReasons, isQualified } from '../../source/vtd/fault-reason.ts';
+import { Fault, faultReasons, isQualified } from '../../source/vtd/faults/fault-reason.ts';
 
 /** Fault reasons that no request can meet here, and why. */
 const unreachable: Readonly<Record<number, string>> = {

@@ -1,10 +1,10 @@
 /** Interrupt remapping and posting: what the vectors do not say. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Counter } from '../../source/vtd/counters.ts';
-import { messageFor, messageOfRte, rteLayout } from '../../source/vtd/interrupt-message.ts';
-import { interruptEntryLayout } from '../../source/vtd/interrupt-remapping-entry.ts';
-import { Global, Offset } from '../../source/vtd/registers.ts';
+import { messageFor, messageOfRte, rteLayout } from '../../source/vtd/formats/interrupt-message.ts';
+import { interruptEntryLayout } from '../../source/vtd/formats/interrupt-remapping-entry.ts';
+import { Counter } from '../../source/vtd/performance/counters.ts';
+import { Global, Offset } from '../../source/vtd/unit/registers.ts';
 import { Bench, deviceId, type InterruptAnswer, qwords, unitLike } from '../support/unit.ts';
 
 const TABLE = 0x4_0000;

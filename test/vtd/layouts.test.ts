@@ -10,22 +10,22 @@ import {
   parseHalves,
   wordsToBig,
 } from '../../source/vtd/bits.ts';
-import { capabilities, presets } from '../../source/vtd/capabilities.ts';
-import { contextEntry } from '../../source/vtd/context-entry.ts';
-import { faultReason, faultReasons, isQualified } from '../../source/vtd/fault-reason.ts';
-import { faultRecord } from '../../source/vtd/fault-record.ts';
-import * as firstStage from '../../source/vtd/first-stage-entry.ts';
-import * as descriptors from '../../source/vtd/invalidation-descriptor.ts';
-import { leafBytes, leafLevels } from '../../source/vtd/iotlb.ts';
-import { address, bit, bits, type Conditions, type Layout, layout } from '../../source/vtd/layout.ts';
-import * as paging from '../../source/vtd/paging-entry.ts';
-import { pasidDirectoryEntry } from '../../source/vtd/pasid-directory-entry.ts';
-import { pasidTableEntry } from '../../source/vtd/pasid-table-entry.ts';
-import * as registers from '../../source/vtd/registers.ts';
-import { rootEntry } from '../../source/vtd/root-entry.ts';
-import { scalableContextEntry } from '../../source/vtd/scalable-context-entry.ts';
-import { scalableRootEntry } from '../../source/vtd/scalable-root-entry.ts';
+import { leafBytes, leafLevels } from '../../source/vtd/caches/iotlb.ts';
+import { faultReason, faultReasons, isQualified } from '../../source/vtd/faults/fault-reason.ts';
+import { contextEntry } from '../../source/vtd/formats/context-entry.ts';
+import { faultRecord } from '../../source/vtd/formats/fault-record.ts';
+import * as firstStage from '../../source/vtd/formats/first-stage-entry.ts';
+import * as descriptors from '../../source/vtd/formats/invalidation-descriptor.ts';
+import { address, bit, bits, type Conditions, type Layout, layout } from '../../source/vtd/formats/layout.ts';
+import * as paging from '../../source/vtd/formats/paging-entry.ts';
+import { pasidDirectoryEntry } from '../../source/vtd/formats/pasid-directory-entry.ts';
+import { pasidTableEntry } from '../../source/vtd/formats/pasid-table-entry.ts';
+import { rootEntry } from '../../source/vtd/formats/root-entry.ts';
+import { scalableContextEntry } from '../../source/vtd/formats/scalable-context-entry.ts';
+import { scalableRootEntry } from '../../source/vtd/formats/scalable-root-entry.ts';
 import { bdf, parseBdf, sourceId } from '../../source/vtd/source-id.ts';
+import { capabilities, presets } from '../../source/vtd/unit/capabilities.ts';
+import * as registers from '../../source/vtd/unit/registers.ts';
 import { unitLike } from '../support/unit.ts';
 
 const layouts: Layout[] = [

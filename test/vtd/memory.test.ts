@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { TagStore } from '../../source/vtd/caches/tag-store.ts';
 import { NoMemory, PhysicalMemory } from '../../source/vtd/memory.ts';
-import { TagStore } from '../../source/vtd/tag-store.ts';
 
 const KIB_64 = 0x1_0000;
 const SIZE = 3 * KIB_64;

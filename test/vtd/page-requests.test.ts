@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { Counter } from '../../source/vtd/counters.ts';
-import type { EndpointLink, PageGroupResponse } from '../../source/vtd/endpoint-link.ts';
-import { faultRecord } from '../../source/vtd/fault-record.ts';
-import { type PageRequest, pageRequestEntry } from '../../source/vtd/page-request.ts';
-import { EXECUTE, READ, WRITE } from '../../source/vtd/paging-entry.ts';
-import { Offset } from '../../source/vtd/registers.ts';
-import { scalableContextEntry } from '../../source/vtd/scalable-context-entry.ts';
+import type { EndpointLink, PageGroupResponse } from '../../source/vtd/ats/endpoint-link.ts';
+import { faultRecord } from '../../source/vtd/formats/fault-record.ts';
+import { type PageRequest, pageRequestEntry } from '../../source/vtd/formats/page-request.ts';
+import { EXECUTE, READ, WRITE } from '../../source/vtd/formats/paging-entry.ts';
+import { scalableContextEntry } from '../../source/vtd/formats/scalable-context-entry.ts';
+import { Counter } from '../../source/vtd/performance/counters.ts';
+import { Offset } from '../../source/vtd/unit/registers.ts';
 import { Bench, type BenchOptions, high, low, qwords, unitLike } from '../support/unit.ts';
 
 const QUEUE = 0x20_0000;

@@ -1,9 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type PerfFilters, PerformanceMonitoring } from '../../source/linux/performance-monitoring.ts';
-import { type CounterName, counterNames, namedCounts } from '../../source/vtd/counters.ts';
-import { performanceEvents } from '../../source/vtd/performance-events.ts';
-import { EnhancedCommand, PageTables, PerformanceOffset } from '../../source/vtd/performance-registers.ts';
+import { type CounterName, counterNames, namedCounts } from '../../source/vtd/performance/counters.ts';
+import { performanceEvents } from '../../source/vtd/performance/performance-events.ts';
+import {
+  EnhancedCommand,
+  PageTables,
+  PerformanceOffset,
+} from '../../source/vtd/performance/performance-registers.ts';
 import { Bench, deviceId, unitWith } from '../support/unit.ts';
 
 const { CAP, ECMD, ECRSP, CFGOFF, CNTROFF, OVFOFF, FRZOFF, INTRSTS, INTRCTL, EVNTCAP } = PerformanceOffset;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { waitDescriptor } from '../../source/vtd/invalidation-descriptor.ts';
-import { Global, Offset, QueueError } from '../../source/vtd/registers.ts';
+import { waitDescriptor } from '../../source/vtd/formats/invalidation-descriptor.ts';
+import { Global, Offset, QueueError } from '../../source/vtd/unit/registers.ts';
 import { Bench, descriptorOf, qwords, unitWith } from '../support/unit.ts';
 
 const STATUS = 0x8000;

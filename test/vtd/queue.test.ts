@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { waitDescriptor } from '../../source/vtd/invalidation-descriptor.ts';
-import type { Invalidation } from '../../source/vtd/invalidator.ts';
-import { Global, Offset } from '../../source/vtd/registers.ts';
+import { waitDescriptor } from '../../source/vtd/formats/invalidation-descriptor.ts';
+import type { Invalidation } from '../../source/vtd/invalidation/invalidator.ts';
+import { Global, Offset } from '../../source/vtd/unit/registers.ts';
 import { Bench, descriptorOf, qwords, unitLike, unitWith } from '../support/unit.ts';
 
 const STATUS = 0x8000;

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { capabilities, claimsOf, type UnitDescription } from '../../source/vtd/capabilities.ts';
-import { counterNames, namedCounts } from '../../source/vtd/counters.ts';
-import type { PagingCache } from '../../source/vtd/paging-cache.ts';
-import { Global } from '../../source/vtd/registers.ts';
-import type { TagStore } from '../../source/vtd/tag-store.ts';
-import { defaultCaches, type Translator } from '../../source/vtd/translator.ts';
-import { defaultUncertain, type Uncertain } from '../../source/vtd/uncertain.ts';
+import type { PagingCache } from '../../source/vtd/caches/paging-cache.ts';
+import type { TagStore } from '../../source/vtd/caches/tag-store.ts';
+import { counterNames, namedCounts } from '../../source/vtd/performance/counters.ts';
+import { defaultCaches, type Translator } from '../../source/vtd/translation/translator.ts';
+import { capabilities, claimsOf, type UnitDescription } from '../../source/vtd/unit/capabilities.ts';
+import { Global } from '../../source/vtd/unit/registers.ts';
+import { defaultUncertain, type Uncertain } from '../../source/vtd/unit/uncertain.ts';
 import { type AnyInvalidation, Bench, deviceId, type IotlbInvalidation, unitWith } from '../support/unit.ts';
 import {
   contextEntry,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { Global, Offset, ONE_SHOT_MASK } from '../../source/vtd/registers.ts';
-import type { Uncertain } from '../../source/vtd/uncertain.ts';
+import { Global, Offset, ONE_SHOT_MASK } from '../../source/vtd/unit/registers.ts';
+import type { Uncertain } from '../../source/vtd/unit/uncertain.ts';
 import { Bench, unitLike, unitWith } from '../support/unit.ts';
 
 const FOUR_RECORDS = unitLike('qemu', { capSet: 3n << 40n });

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { namedCounts } from '../../source/vtd/counters.ts';
-import { pasidTableEntry } from '../../source/vtd/pasid-table-entry.ts';
-import { Offset } from '../../source/vtd/registers.ts';
-import { scalableContextEntry } from '../../source/vtd/scalable-context-entry.ts';
-import type { CacheShape } from '../../source/vtd/translator.ts';
+import { pasidTableEntry } from '../../source/vtd/formats/pasid-table-entry.ts';
+import { scalableContextEntry } from '../../source/vtd/formats/scalable-context-entry.ts';
+import { namedCounts } from '../../source/vtd/performance/counters.ts';
+import type { CacheShape } from '../../source/vtd/translation/translator.ts';
+import { Offset } from '../../source/vtd/unit/registers.ts';
 import {
   type Access,
   type Answer,

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { UnitDescription } from '../../source/vtd/capabilities.ts';
-import { presets } from '../../source/vtd/capabilities.ts';
-import { contextEntry } from '../../source/vtd/context-entry.ts';
-import { Counter, namedCounts } from '../../source/vtd/counters.ts';
-import { Offset } from '../../source/vtd/registers.ts';
-import { type CacheShape, Translator } from '../../source/vtd/translator.ts';
+import { contextEntry } from '../../source/vtd/formats/context-entry.ts';
+import { Counter, namedCounts } from '../../source/vtd/performance/counters.ts';
+import { type CacheShape, Translator } from '../../source/vtd/translation/translator.ts';
+import type { UnitDescription } from '../../source/vtd/unit/capabilities.ts';
+import { presets } from '../../source/vtd/unit/capabilities.ts';
+import { Offset } from '../../source/vtd/unit/registers.ts';
 import {
   type Access,
   type Answer,

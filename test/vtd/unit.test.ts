@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { capabilities, claimsOf, type PresetName, presets } from '../../source/vtd/capabilities.ts';
-import { unitParameters, withParameter } from '../../source/vtd/unit-parameters.ts';
+import { capabilities, claimsOf, type PresetName, presets } from '../../source/vtd/unit/capabilities.ts';
+import { unitParameters, withParameter } from '../../source/vtd/unit/unit-parameters.ts';
 import { unitWith } from '../support/unit.ts';
 
 describe('the capability registers of units that were recorded', () => {

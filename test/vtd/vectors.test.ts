@@ -1,25 +1,25 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { type PresetName, presets, type UnitDescription } from '../../source/vtd/capabilities.ts';
-import { contextEntry } from '../../source/vtd/context-entry.ts';
-import { isQualified } from '../../source/vtd/fault-reason.ts';
-import { faultRecord } from '../../source/vtd/fault-record.ts';
-import * as firstStage from '../../source/vtd/first-stage-entry.ts';
-import * as interruptMessages from '../../source/vtd/interrupt-message.ts';
-import * as interruptEntries from '../../source/vtd/interrupt-remapping-entry.ts';
-import * as descriptors from '../../source/vtd/invalidation-descriptor.ts';
-import type { PageRequestOutcome } from '../../source/vtd/iommu.ts';
-import type { Layout } from '../../source/vtd/layout.ts';
-import * as paging from '../../source/vtd/paging-entry.ts';
-import { READ } from '../../source/vtd/paging-entry.ts';
-import { pasidDirectoryEntry } from '../../source/vtd/pasid-directory-entry.ts';
-import { pasidTableEntry } from '../../source/vtd/pasid-table-entry.ts';
-import { postedInterruptDescriptor } from '../../source/vtd/posted-interrupt-descriptor.ts';
-import * as registers from '../../source/vtd/registers.ts';
-import { rootEntry } from '../../source/vtd/root-entry.ts';
-import { scalableContextEntry } from '../../source/vtd/scalable-context-entry.ts';
-import { scalableRootEntry } from '../../source/vtd/scalable-root-entry.ts';
-import type { Uncertain } from '../../source/vtd/translator.ts';
+import { isQualified } from '../../source/vtd/faults/fault-reason.ts';
+import { contextEntry } from '../../source/vtd/formats/context-entry.ts';
+import { faultRecord } from '../../source/vtd/formats/fault-record.ts';
+import * as firstStage from '../../source/vtd/formats/first-stage-entry.ts';
+import * as interruptMessages from '../../source/vtd/formats/interrupt-message.ts';
+import * as interruptEntries from '../../source/vtd/formats/interrupt-remapping-entry.ts';
+import * as descriptors from '../../source/vtd/formats/invalidation-descriptor.ts';
+import type { Layout } from '../../source/vtd/formats/layout.ts';
+import * as paging from '../../source/vtd/formats/paging-entry.ts';
+import { READ } from '../../source/vtd/formats/paging-entry.ts';
+import { pasidDirectoryEntry } from '../../source/vtd/formats/pasid-directory-entry.ts';
+import { pasidTableEntry } from '../../source/vtd/formats/pasid-table-entry.ts';
+import { postedInterruptDescriptor } from '../../source/vtd/formats/posted-interrupt-descriptor.ts';
+import { rootEntry } from '../../source/vtd/formats/root-entry.ts';
+import { scalableContextEntry } from '../../source/vtd/formats/scalable-context-entry.ts';
+import { scalableRootEntry } from '../../source/vtd/formats/scalable-root-entry.ts';
+import type { Uncertain } from '../../source/vtd/translation/translator.ts';
+import { type PresetName, presets, type UnitDescription } from '../../source/vtd/unit/capabilities.ts';
+import type { PageRequestOutcome } from '../../source/vtd/unit/iommu.ts';
+import * as registers from '../../source/vtd/unit/registers.ts';
 import {
   type Access,
   type Answer,

@@ -1,9 +1,9 @@
 /** `/sys/kernel/debug/iommu/intel`: `drivers/iommu/intel/debugfs.c`, with its tabs and blanks. */
 import { join } from '../../vtd/bits.ts';
-import type { Iommu } from '../../vtd/iommu.ts';
 import type { PhysicalMemory } from '../../vtd/memory.ts';
-import { Global, Offset } from '../../vtd/registers.ts';
 import { bdf } from '../../vtd/source-id.ts';
+import type { Iommu } from '../../vtd/unit/iommu.ts';
+import { Global, Offset } from '../../vtd/unit/registers.ts';
 import { type DeviceRecord, type DeviceTable, pciAddress } from '../device-table.ts';
 import { isSince, type KernelVersion } from '../version.ts';
 import type { FileTree } from './file-tree.ts';

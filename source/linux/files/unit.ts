@@ -1,5 +1,5 @@
 /** `/sys/class/iommu/dmar0`: `drivers/iommu/intel/iommu.c`, intel_iommu_groups. */
-import type { Capabilities } from '../../vtd/capabilities.ts';
+import type { Capabilities } from '../../vtd/unit/capabilities.ts';
 import { type DeviceTable, pciAddress } from '../device-table.ts';
 import type { FileTree } from './file-tree.ts';
 

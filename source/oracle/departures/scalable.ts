@@ -1,6 +1,6 @@
 /** Departures in what becomes of requests in scalable mode. */
-import { WRITE } from '../../vtd/paging-entry.ts';
-import type { Step as WalkStep } from '../../vtd/step.ts';
+import { WRITE } from '../../vtd/formats/paging-entry.ts';
+import type { Step as WalkStep } from '../../vtd/translation/step.ts';
 import type { Request, Situation } from '../situation.ts';
 import { faultOf } from '../situation.ts';
 import { type Departure, isField } from './departure.ts';

@@ -1,5 +1,5 @@
 /** Codes in words: fault reasons, those the simulated chip never raises included, and why a queue stops. */
-import { faultReasons } from '../../vtd/fault-reason.ts';
+import { faultReasons } from '../../vtd/faults/fault-reason.ts';
 
 /** Scalable mode. VT-d specification, chapter 7.1.3 and appendix. */
 const further: readonly (readonly [number, string])[] = [

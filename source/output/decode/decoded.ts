@@ -1,7 +1,7 @@
 /** What `dmascope decode` finds out, as plain data: the text and the JSON are both made of it. */
 
 import { printable } from '../../commands/printable.ts';
-import type { Layout } from '../../vtd/layout.ts';
+import type { Layout } from '../../vtd/formats/layout.ts';
 
 export type DecodedField = {
   readonly name: string;

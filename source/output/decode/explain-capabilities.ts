@@ -1,6 +1,6 @@
 /** What CAP and ECAP say about a unit. */
-import type { Field, Layout } from '../../vtd/layout.ts';
-import { extendedCapability } from '../../vtd/registers.ts';
+import type { Field, Layout } from '../../vtd/formats/layout.ts';
+import { extendedCapability } from '../../vtd/unit/registers.ts';
 import { hexText } from './fields.ts';
 
 type Values = Readonly<Record<string, bigint>>;

@@ -10,10 +10,10 @@ import {
   pageResponseDescriptor,
   pasidDeviceTlbDescriptor,
   waitDescriptor,
-} from '../../vtd/invalidation-descriptor.ts';
-import { bits, ignored, type Layout, layout } from '../../vtd/layout.ts';
-import { QueueError } from '../../vtd/registers.ts';
+} from '../../vtd/formats/invalidation-descriptor.ts';
+import { bits, ignored, type Layout, layout } from '../../vtd/formats/layout.ts';
 import { bdf } from '../../vtd/source-id.ts';
+import { QueueError } from '../../vtd/unit/registers.ts';
 import { queueErrorText } from './codes.ts';
 import type { Explanation, Subject } from './decoded.ts';
 import { deviceTlb, pageResponse, pasidDeviceTlb } from './explain-device-tlb.ts';

@@ -1,7 +1,8 @@
 /** What has to do with device TLBs and page requests: descriptors, completions, entries of the page request queue. */
-import { QueueError } from '../../vtd/registers.ts';
+
+import { sizeBitsOf } from '../../vtd/formats/translation-completion.ts';
 import { bdf } from '../../vtd/source-id.ts';
-import { sizeBitsOf } from '../../vtd/translation-completion.ts';
+import { QueueError } from '../../vtd/unit/registers.ts';
 import { queueErrorText } from './codes.ts';
 import type { Explanation, Subject } from './decoded.ts';
 import { hexText } from './fields.ts';

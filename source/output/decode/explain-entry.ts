@@ -1,7 +1,8 @@
 /** What an entry of the translation tables says. */
-import { TranslationType } from '../../vtd/context-entry.ts';
-import { Fault } from '../../vtd/fault-reason.ts';
-import { levelName } from '../../vtd/paging-entry.ts';
+
+import { Fault } from '../../vtd/faults/fault-reason.ts';
+import { TranslationType } from '../../vtd/formats/context-entry.ts';
+import { levelName } from '../../vtd/formats/paging-entry.ts';
 import { faultText } from './codes.ts';
 import type { Explanation, Subject } from './decoded.ts';
 import { hexText } from './fields.ts';

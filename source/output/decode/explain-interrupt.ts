@@ -1,7 +1,7 @@
 /** What the formats of interrupt remapping say. */
-import { Fault } from '../../vtd/fault-reason.ts';
-import { indexOfMessage, messageOfRte } from '../../vtd/interrupt-message.ts';
-import { deliveryModes } from '../../vtd/interrupt-remapping-entry.ts';
+import { Fault } from '../../vtd/faults/fault-reason.ts';
+import { indexOfMessage, messageOfRte } from '../../vtd/formats/interrupt-message.ts';
+import { deliveryModes } from '../../vtd/formats/interrupt-remapping-entry.ts';
 import { bdf } from '../../vtd/source-id.ts';
 import { faultText } from './codes.ts';
 import type { Explanation, Subject } from './decoded.ts';

@@ -1,5 +1,5 @@
 /** What the value of a register says. */
-import { Fault } from '../../vtd/fault-reason.ts';
+import { Fault } from '../../vtd/faults/fault-reason.ts';
 import { bdf } from '../../vtd/source-id.ts';
 import { faultText, queueErrorText } from './codes.ts';
 import type { Explanation, Subject } from './decoded.ts';

@@ -1,5 +1,5 @@
 /** What usually leads to a fault, and where to look on a real machine. */
-import { Fault, isInterruptFault } from '../../vtd/fault-reason.ts';
+import { Fault, isInterruptFault } from '../../vtd/faults/fault-reason.ts';
 
 const unmapped = [
   'the driver used the buffer after its unmap (with strict invalidation at once, with lazy up to 10 ms later)',

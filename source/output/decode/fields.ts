@@ -1,6 +1,6 @@
 /** The fields of a value, read and named by its declared layout. */
 import { wordsToBig } from '../../vtd/bits.ts';
-import { type Field, fieldValue, type Layout } from '../../vtd/layout.ts';
+import { type Field, fieldValue, type Layout } from '../../vtd/formats/layout.ts';
 import { bdf } from '../../vtd/source-id.ts';
 import { faultReasonText, queueErrorText } from './codes.ts';
 import type { DecodedField } from './decoded.ts';

@@ -2,8 +2,8 @@
 
 import { printable, quoted } from '../../commands/printable.ts';
 import { bigToWords } from '../../vtd/bits.ts';
-import { faultStatus } from '../../vtd/registers.ts';
 import { bdf, sourceId } from '../../vtd/source-id.ts';
+import { faultStatus } from '../../vtd/unit/registers.ts';
 import { codeText, faultReasonText } from './codes.ts';
 import { type Decoded, type DecodedField, DecodeError } from './decoded.ts';
 import { describeFault, hiddenRequest } from './explain-fault.ts';

@@ -1,16 +1,21 @@
 /** Everything that can be decoded by its name. What a kind takes follows from its declared layout. */
-import { contextEntry } from '../../vtd/context-entry.ts';
-import { faultRecord } from '../../vtd/fault-record.ts';
-import { messageLayout, remappableMessage, remappableRte, rteLayout } from '../../vtd/interrupt-message.ts';
-import { interruptEntryLayout, remappedEntry } from '../../vtd/interrupt-remapping-entry.ts';
-import { iotlbDescriptor } from '../../vtd/invalidation-descriptor.ts';
-import type { Layout } from '../../vtd/layout.ts';
-import { pageRequestEntry } from '../../vtd/page-request.ts';
-import { pagingEntryLayout, tableEntry } from '../../vtd/paging-entry.ts';
-import { postedInterruptDescriptor } from '../../vtd/posted-interrupt-descriptor.ts';
-import { registerLayouts } from '../../vtd/registers.ts';
-import { rootEntry } from '../../vtd/root-entry.ts';
-import { translationCompletion } from '../../vtd/translation-completion.ts';
+import { contextEntry } from '../../vtd/formats/context-entry.ts';
+import { faultRecord } from '../../vtd/formats/fault-record.ts';
+import {
+  messageLayout,
+  remappableMessage,
+  remappableRte,
+  rteLayout,
+} from '../../vtd/formats/interrupt-message.ts';
+import { interruptEntryLayout, remappedEntry } from '../../vtd/formats/interrupt-remapping-entry.ts';
+import { iotlbDescriptor } from '../../vtd/formats/invalidation-descriptor.ts';
+import type { Layout } from '../../vtd/formats/layout.ts';
+import { pageRequestEntry } from '../../vtd/formats/page-request.ts';
+import { pagingEntryLayout, tableEntry } from '../../vtd/formats/paging-entry.ts';
+import { postedInterruptDescriptor } from '../../vtd/formats/posted-interrupt-descriptor.ts';
+import { rootEntry } from '../../vtd/formats/root-entry.ts';
+import { translationCompletion } from '../../vtd/formats/translation-completion.ts';
+import { registerLayouts } from '../../vtd/unit/registers.ts';
 import type { Explanation, Subject } from './decoded.ts';
 import { anyDescriptorLayout, explainDescriptor } from './explain-descriptor.ts';
 import { explainCompletion, explainPageRequest } from './explain-device-tlb.ts';

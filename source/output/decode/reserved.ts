@@ -1,7 +1,7 @@
 /** Reserved bits that are set, and the units on which they are reserved. */
 import { wordsToBig } from '../../vtd/bits.ts';
-import { capabilities, presets } from '../../vtd/capabilities.ts';
-import type { Layout } from '../../vtd/layout.ts';
+import type { Layout } from '../../vtd/formats/layout.ts';
+import { capabilities, presets } from '../../vtd/unit/capabilities.ts';
 import type { ReservedBits } from './decoded.ts';
 import { hexText, rangeText } from './fields.ts';
 

@@ -3,7 +3,7 @@ import type { DefaultType } from '../../linux/policy.ts';
 import { laneOf } from '../../simulation/lane.ts';
 import type { DeviceState, DomainType } from '../../simulation/snapshot.ts';
 import { bigToWords } from '../../vtd/bits.ts';
-import { contextEntry, TranslationType } from '../../vtd/context-entry.ts';
+import { contextEntry, TranslationType } from '../../vtd/formats/context-entry.ts';
 import type { TraceDevice } from './devices.ts';
 import type { TraceEvent } from './event.ts';
 import type { Phase } from './phase.ts';

@@ -1,7 +1,7 @@
 /** The event list of a recording. */
 import type { EventLine } from '../../simulation/snapshot.ts';
 import { hex } from '../../vtd/bits.ts';
-import { faultReason } from '../../vtd/fault-reason.ts';
+import { faultReason } from '../../vtd/faults/fault-reason.ts';
 import { bdf } from '../../vtd/source-id.ts';
 import type { TraceEvent } from './event.ts';
 import type { Request } from './requests.ts';

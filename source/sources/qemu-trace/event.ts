@@ -1,5 +1,5 @@
 /** What a line of a trace says, as data. Addresses are strings, `0x…`, as QEMU prints them. */
-import type { InvalidationCounts } from '../../vtd/invalidator.ts';
+import type { InvalidationCounts } from '../../vtd/invalidation/invalidator.ts';
 import type { Phase } from './phase.ts';
 
 export type TraceEvent =

@@ -3,10 +3,10 @@ import { faultMessage, faultStatusMessage } from '../../linux/messages.ts';
 import type { FaultEntry } from '../../simulation/journal.ts';
 import type { FaultGroup, FaultRegisters } from '../../simulation/snapshot.ts';
 import { bigToWords } from '../../vtd/bits.ts';
-import { isInterruptFault } from '../../vtd/fault-reason.ts';
-import { faultRecord } from '../../vtd/fault-record.ts';
-import { faultStatus, Offset } from '../../vtd/registers.ts';
+import { isInterruptFault } from '../../vtd/faults/fault-reason.ts';
+import { faultRecord } from '../../vtd/formats/fault-record.ts';
 import { bdf } from '../../vtd/source-id.ts';
+import { faultStatus, Offset } from '../../vtd/unit/registers.ts';
 import type { TraceEvent } from './event.ts';
 import { recordReason } from './tally.ts';
 

@@ -3,7 +3,7 @@ import type { Command } from '../../commands/command.ts';
 import { commandText } from '../../commands/parse.ts';
 import { speedAfter } from '../../commands/speed.ts';
 import type { Focus, Notice, RunState, Snapshot } from '../../simulation/snapshot.ts';
-import { Global } from '../../vtd/registers.ts';
+import { Global } from '../../vtd/unit/registers.ts';
 import type { Source } from '../source.ts';
 import { History } from './history.ts';
 import { RecordingFold } from './recording-fold.ts';

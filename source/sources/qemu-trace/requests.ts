@@ -3,7 +3,7 @@
  * address and the page's permissions, the translation has where the page lies.
  */
 import type { Transaction } from '../../simulation/snapshot.ts';
-import { READ, WRITE } from '../../vtd/paging-entry.ts';
+import { READ, WRITE } from '../../vtd/formats/paging-entry.ts';
 import { bdf } from '../../vtd/source-id.ts';
 import type { TraceEvent } from './event.ts';
 

@@ -1,8 +1,8 @@
-/** Counting events under the names of `vtd/counters.ts`. */
+/** Counting events under the names of `vtd/performance/counters.ts`. */
 import type { DeviceCounts } from '../../simulation/snapshot.ts';
-import type { CounterName } from '../../vtd/counters.ts';
-import { Fault, isInterruptFault } from '../../vtd/fault-reason.ts';
-import type { InvalidationCounts } from '../../vtd/invalidator.ts';
+import { Fault, isInterruptFault } from '../../vtd/faults/fault-reason.ts';
+import type { InvalidationCounts } from '../../vtd/invalidation/invalidator.ts';
+import type { CounterName } from '../../vtd/performance/counters.ts';
 import type { TraceEvent } from './event.ts';
 
 export class Tally {

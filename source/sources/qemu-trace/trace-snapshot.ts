@@ -1,6 +1,6 @@
 /** A position of a recording as a snapshot. */
 import type { Focus, Notice, RunState, Snapshot } from '../../simulation/snapshot.ts';
-import type { CounterName } from '../../vtd/counters.ts';
+import type { CounterName } from '../../vtd/performance/counters.ts';
 import type { History } from './history.ts';
 import type { RecordingFold } from './recording-fold.ts';
 import { counters } from './tally.ts';

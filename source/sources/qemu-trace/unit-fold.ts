@@ -1,6 +1,6 @@
 /** The registers of the unit that a trace tells about. */
 import { hexOf } from '../../vtd/bits.ts';
-import { Global, Offset } from '../../vtd/registers.ts';
+import { Global, Offset } from '../../vtd/unit/registers.ts';
 import type { TraceEvent } from './event.ts';
 
 /** Bits of GCMD that stay as they were written; the others are commands that GSTS keeps as done. */

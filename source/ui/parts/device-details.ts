@@ -1,6 +1,6 @@
 /** All that is known about the chosen device, and about the unit: the inspector of the overview. */
 import type { DeviceCounts } from '../../simulation/snapshot.ts';
-import { globalStatus } from '../../vtd/registers.ts';
+import { globalStatus } from '../../vtd/unit/registers.ts';
 import { badge, domainText, isTranslated, laneToken, ownerText } from '../fate.ts';
 import { absent, bytes, exactly, percent, quantity } from '../format.ts';
 import { blank, cell, type Row, row, span, wrap } from '../rows.ts';

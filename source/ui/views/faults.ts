@@ -1,7 +1,7 @@
 /** View 4: what was refused, grouped by device, reason and page, with the record that software read. */
 import type { FaultGroup, Snapshot } from '../../simulation/snapshot.ts';
-import { Fault, faultReason } from '../../vtd/fault-reason.ts';
-import { faultRecord } from '../../vtd/fault-record.ts';
+import { Fault, faultReason } from '../../vtd/faults/fault-reason.ts';
+import { faultRecord } from '../../vtd/formats/fault-record.ts';
 import { fieldLine } from '../bit-field.ts';
 import { chart } from '../chart.ts';
 import { explainFault } from '../explain-fault.ts';

@@ -1,8 +1,8 @@
 /** View 2: what is in memory: from RTADDR to the page, a breadcrumb, the entries of one table, and its fields. */
 import type { TableLevel, TablePath } from '../../simulation/snapshot.ts';
-import { firstStageEntryLayout } from '../../vtd/first-stage-entry.ts';
-import { levelName } from '../../vtd/paging-entry.ts';
-import { pasidTableEntry } from '../../vtd/pasid-table-entry.ts';
+import { firstStageEntryLayout } from '../../vtd/formats/first-stage-entry.ts';
+import { levelName } from '../../vtd/formats/paging-entry.ts';
+import { pasidTableEntry } from '../../vtd/formats/pasid-table-entry.ts';
 import { bitField, fieldLine } from '../bit-field.ts';
 import { fieldsOf, layoutOf, rangeText, type ShownField, speaking } from '../entry-fields.ts';
 import { exactly, frame, hexText, iova, plural, reasonCode, wordText } from '../format.ts';

@@ -5,14 +5,14 @@
  * They take the same way through the tables as every other request. What differs is at its two ends: whether the
  * device may ask at all, and what it is told.
  */
-import { join } from './bits.ts';
-import { Counter, type Counts } from './counters.ts';
-import { Fault } from './fault-reason.ts';
-import { EXECUTE, READ, WRITE } from './paging-entry.ts';
-import { AddressType, AS_PERMITTED, NO_ACCESS } from './request-kind.ts';
-import { Reply, replyNames, translationCompletion, withSize } from './translation-completion.ts';
-import { Translator } from './translator.ts';
-import { GLOBAL, INTERRUPT_BASE, OFFSET, Outcome, TableMode } from './walker.ts';
+import { join } from '../bits.ts';
+import { Fault } from '../faults/fault-reason.ts';
+import { EXECUTE, READ, WRITE } from '../formats/paging-entry.ts';
+import { Reply, replyNames, translationCompletion, withSize } from '../formats/translation-completion.ts';
+import { Counter, type Counts } from '../performance/counters.ts';
+import { AddressType, AS_PERMITTED, NO_ACCESS } from '../translation/request-kind.ts';
+import { Translator } from '../translation/translator.ts';
+import { GLOBAL, INTERRUPT_BASE, OFFSET, Outcome, TableMode } from '../translation/walker.ts';
 
 const { iommu_requests, translation_requests, translated_requests, ats_blocked, pg_req_posted } = Counter;
 

@@ -1,7 +1,7 @@
 /** Every field of CAP, ECAP and VER as a named parameter: `cap.NFR`, `ecap.PT`, `ver.MAJ`, `dmar.HAW`. */
-import { bigToWords, wordsToBig } from './bits.ts';
+import { bigToWords, wordsToBig } from '../bits.ts';
+import type { Layout } from '../formats/layout.ts';
 import type { UnitDescription } from './capabilities.ts';
-import type { Layout } from './layout.ts';
 import { capability, extendedCapability } from './registers.ts';
 
 export type UnitParameterName =

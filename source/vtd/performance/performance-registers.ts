@@ -2,7 +2,7 @@
  * Registers of performance monitoring and of the enhanced commands it is driven by. VT-d specification, chapter 11.4.13
  * and after; the offsets and fields are those that Linux's `perfmon.c` and `iommu.h` use.
  */
-import { bit, bits, layout } from './layout.ts';
+import { bit, bits, layout } from '../formats/layout.ts';
 
 const SOURCE = 'VT-d chapter 11.4, as Linux drivers/iommu/intel/perfmon.c uses it';
 

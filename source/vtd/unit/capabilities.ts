@@ -1,5 +1,6 @@
 /** What a unit can do, read out of CAP_REG and ECAP_REG once, and presets of real units. */
-import { bigToWords, wordsToBig } from './bits.ts';
+import { bigToWords, wordsToBig } from '../bits.ts';
+import type { Conditions } from '../formats/layout.ts';
 import {
   type Claims,
   contradictions,
@@ -7,7 +8,6 @@ import {
   QUEUE_ONLY_VERSION,
   supportedWidths,
 } from './capability-rules.ts';
-import type { Conditions } from './layout.ts';
 import { capability, extendedCapability } from './registers.ts';
 
 export type Capabilities = Conditions & {

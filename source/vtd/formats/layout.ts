@@ -4,7 +4,7 @@
  *
  * What a declaration does not name is reserved: hardware raises a fault if software sets it.
  */
-import { bigToWords, wordsToBig } from './bits.ts';
+import { bigToWords, wordsToBig } from '../bits.ts';
 
 /** What decides, on a given unit, whether a field exists: its capabilities and its host address width. */
 export type Conditions = {

@@ -7,7 +7,7 @@
  *
  * A unit in caching mode keeps second-stage entries that are not present or malformed here as well: VT-d chapter 6.1.
  */
-import { join } from './bits.ts';
+import { join } from '../bits.ts';
 import { belongsTo, pasidOf, SECOND_STAGE } from './space.ts';
 import { type Replacement, TagStore } from './tag-store.ts';
 

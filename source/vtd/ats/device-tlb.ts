@@ -2,9 +2,10 @@
  * A device TLB: the translations that an endpoint keeps of what the unit answered. It has a capacity of its own, and
  * forgets when the unit says so. PCIe chapter 10 (Address Translation Services).
  */
+
+import { EXECUTE, READ, WRITE } from '../formats/paging-entry.ts';
+import { sizeBitsOf, translationCompletion } from '../formats/translation-completion.ts';
 import type { InvalidateMessage } from './endpoint-link.ts';
-import { EXECUTE, READ, WRITE } from './paging-entry.ts';
-import { sizeBitsOf, translationCompletion } from './translation-completion.ts';
 
 const { EXE, PRIV, GLOBAL, S } = translationCompletion.fields;
 

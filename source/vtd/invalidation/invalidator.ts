@@ -1,9 +1,10 @@
 /** Carries out invalidations, from the queue or from registers, and says what was done. */
-import { join } from './bits.ts';
-import type { InvalidateMessage } from './endpoint-link.ts';
-import { CANONICAL_HI } from './first-stage-walker.ts';
-import { Granularity } from './invalidation-descriptor.ts';
-import type { Translator } from './translator.ts';
+
+import type { InvalidateMessage } from '../ats/endpoint-link.ts';
+import { join } from '../bits.ts';
+import { Granularity } from '../formats/invalidation-descriptor.ts';
+import { CANONICAL_HI } from '../translation/first-stage-walker.ts';
+import type { Translator } from '../translation/translator.ts';
 
 export type Invalidation = {
   readonly kind:

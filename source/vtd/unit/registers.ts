@@ -2,7 +2,7 @@
  * The register map of a remapping unit and the format of each register.
  * VT-d specification, chapter 11 (chapter 10 up to revision 3.3).
  */
-import { address, bit, bits, ignored, input, type Layout, layout } from './layout.ts';
+import { address, bit, bits, ignored, input, type Layout, layout } from '../formats/layout.ts';
 
 const SOURCE = 'VT-d chapter 11.4';
 

@@ -2,20 +2,22 @@
  * One remapping unit: its registers and what writing them does. Software reaches the unit only through
  * `read32`, `write32` and their 64-bit forms, and through tables and queues in memory.
  */
-import { AtsRequests } from './ats-requests.ts';
-import { bigToWords, join } from './bits.ts';
+import { AtsRequests } from '../ats/ats-requests.ts';
+import { type EndpointLink, ResponseCode } from '../ats/endpoint-link.ts';
+import { isPageRequestRegister, PageRequestQueue } from '../ats/page-request-queue.ts';
+import { bigToWords, join } from '../bits.ts';
+import { FaultLog } from '../faults/fault-log.ts';
+import type { PageRequest } from '../formats/page-request.ts';
+import { EXECUTE, WRITE } from '../formats/paging-entry.ts';
+import { InvalidationQueue } from '../invalidation/invalidation-queue.ts';
+import { Invalidator } from '../invalidation/invalidator.ts';
+import type { PhysicalMemory } from '../memory.ts';
+import { PerformanceMonitor } from '../performance/performance-monitor.ts';
+import { PerformanceOffset } from '../performance/performance-registers.ts';
+import type { Step } from '../translation/step.ts';
+import { type CacheShape, defaultCaches } from '../translation/translator.ts';
 import { type Capabilities, capabilities, type UnitDescription } from './capabilities.ts';
 import { WINDOW_BYTES } from './capability-rules.ts';
-import { type EndpointLink, ResponseCode } from './endpoint-link.ts';
-import { FaultLog } from './fault-log.ts';
-import { InvalidationQueue } from './invalidation-queue.ts';
-import { Invalidator } from './invalidator.ts';
-import type { PhysicalMemory } from './memory.ts';
-import type { PageRequest } from './page-request.ts';
-import { isPageRequestRegister, PageRequestQueue } from './page-request-queue.ts';
-import { EXECUTE, WRITE } from './paging-entry.ts';
-import { PerformanceMonitor } from './performance-monitor.ts';
-import { PerformanceOffset } from './performance-registers.ts';
 import { isProtectedMemoryRegister } from './protected-memory.ts';
 import {
   contextCommand,
@@ -27,8 +29,6 @@ import {
   queueAddress,
   rootTableAddress,
 } from './registers.ts';
-import type { Step } from './step.ts';
-import { type CacheShape, defaultCaches } from './translator.ts';
 import { defaultUncertain, type Uncertain } from './uncertain.ts';
 
 const WINDOW_WORDS = WINDOW_BYTES / 4;

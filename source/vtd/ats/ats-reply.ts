@@ -3,8 +3,8 @@
  * where paging says that there is no page, the device is told so and no fault is recorded; whatever is wrong with the
  * structures above them, or broken, is a fault.
  */
-import { Fault } from './fault-reason.ts';
-import { Reply } from './translation-completion.ts';
+import { Fault } from '../faults/fault-reason.ts';
+import { Reply } from '../formats/translation-completion.ts';
 
 /** Paging knows no such page, or not for this request. */
 const absent = new Set<number>([

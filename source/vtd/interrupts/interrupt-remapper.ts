@@ -8,15 +8,14 @@
  * never remapped, so they must be programmed in the compatibility format. That is what Linux does, and a recorded
  * QEMU delivers them so with interrupt remapping on and CFI = 0.
  */
-import { join } from './bits.ts';
-import { Counter, type Counts } from './counters.ts';
-import { Fault } from './fault-reason.ts';
+import { join } from '../bits.ts';
+import { Fault } from '../faults/fault-reason.ts';
 import {
   compatibilityMessage,
   IS_REMAPPABLE,
   indexOfMessage,
   remappableMessage,
-} from './interrupt-message.ts';
+} from '../formats/interrupt-message.ts';
 import {
   DeliveryMode,
   IGNORED_BY_QUALIFIER,
@@ -25,11 +24,12 @@ import {
   remappedEntry,
   SourceValidation,
   xapicRemappedEntry,
-} from './interrupt-remapping-entry.ts';
-import { WRITE } from './paging-entry.ts';
-import { postedInterruptDescriptor } from './posted-interrupt-descriptor.ts';
-import { ScalableMode } from './scalable-mode.ts';
-import { Outcome } from './walker.ts';
+} from '../formats/interrupt-remapping-entry.ts';
+import { WRITE } from '../formats/paging-entry.ts';
+import { postedInterruptDescriptor } from '../formats/posted-interrupt-descriptor.ts';
+import { Counter, type Counts } from '../performance/counters.ts';
+import { ScalableMode } from '../translation/scalable-mode.ts';
+import { Outcome } from '../translation/walker.ts';
 
 /** What became of an interrupt request that was let through. */
 export const Delivery = {

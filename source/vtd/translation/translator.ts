@@ -7,18 +7,18 @@
  * each step, and while `probing` is set it changes nothing, so that the same code explains a request.
  * Addresses and entries are pairs of signed 32-bit halves and nothing is allocated unless steps are noted.
  */
-import { join } from './bits.ts';
-import { contextEntry, TranslationType } from './context-entry.ts';
-import { Counter, type Counts } from './counters.ts';
-import { Fault } from './fault-reason.ts';
-import { InterruptRemapper } from './interrupt-remapper.ts';
-import { READ, WRITE } from './paging-entry.ts';
-import { PageTables } from './performance-registers.ts';
+import { join } from '../bits.ts';
+import { SECOND_STAGE } from '../caches/space.ts';
+import { Fault } from '../faults/fault-reason.ts';
+import { contextEntry, TranslationType } from '../formats/context-entry.ts';
+import { READ, WRITE } from '../formats/paging-entry.ts';
+import { rootEntry } from '../formats/root-entry.ts';
+import { Reply } from '../formats/translation-completion.ts';
+import { InterruptRemapper } from '../interrupts/interrupt-remapper.ts';
+import { Counter, type Counts } from '../performance/counters.ts';
+import { PageTables } from '../performance/performance-registers.ts';
 import { AddressType } from './request-kind.ts';
-import { rootEntry } from './root-entry.ts';
-import { SECOND_STAGE } from './space.ts';
 import type { Verdict } from './step.ts';
-import { Reply } from './translation-completion.ts';
 import {
   Flags,
   INTERRUPT_BASE,
@@ -30,7 +30,7 @@ import {
   TableMode,
 } from './walker.ts';
 
-export { defaultUncertain, type Uncertain } from './uncertain.ts';
+export { defaultUncertain, type Uncertain } from '../unit/uncertain.ts';
 export { type CacheShape, defaultCaches, levelIndex, Outcome } from './walker.ts';
 
 const { iommu_requests, ctxt_cache_lookup, ctxt_cache_hit, iotlb_lookup, page_walks } = Counter;

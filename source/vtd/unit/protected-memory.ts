@@ -3,7 +3,7 @@
  * remapping is on. VT-d specification, chapter 11.4, PMEN_REG. What they block is not recorded as a
  * fault, and the unit's own reads of tables are exempt.
  */
-import { join } from './bits.ts';
+import { join } from '../bits.ts';
 import type { Capabilities } from './capabilities.ts';
 import { Offset, protectedMemoryEnable } from './registers.ts';
 

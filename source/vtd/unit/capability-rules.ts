@@ -5,7 +5,7 @@
  * Client parts before scalable mode set NEST, PASID, EAFS and FS1GP for a mode that was withdrawn: without SMTS these
  * need nothing else.
  */
-import { hex } from './bits.ts';
+import { hex } from '../bits.ts';
 import type { capability, extendedCapability } from './registers.ts';
 
 /** What a unit claims: the fields of both registers, and what is in neither. */

@@ -3,9 +3,9 @@
  * Descriptors are carried out as soon as the tail is written. Only devices take their time: while one has not
  * answered, what waits for it waits, and the rest goes on.
  */
-import { join } from './bits.ts';
-import type { Capabilities } from './capabilities.ts';
-import type { EndpointLink, InvalidateMessage } from './endpoint-link.ts';
+
+import type { EndpointLink, InvalidateMessage } from '../ats/endpoint-link.ts';
+import { join } from '../bits.ts';
 import {
   contextDescriptor,
   DescriptorType,
@@ -20,13 +20,14 @@ import {
   pasidDeviceTlbDescriptor,
   pasidIotlbDescriptor,
   waitDescriptor,
-} from './invalidation-descriptor.ts';
+} from '../formats/invalidation-descriptor.ts';
+import type { Layout } from '../formats/layout.ts';
+import { sizeBitsOf } from '../formats/translation-completion.ts';
+import type { PhysicalMemory } from '../memory.ts';
+import type { Capabilities } from '../unit/capabilities.ts';
+import { QueueError, queueError } from '../unit/registers.ts';
 import type { Invalidator } from './invalidator.ts';
-import type { Layout } from './layout.ts';
-import type { PhysicalMemory } from './memory.ts';
 import { PendingInvalidations } from './pending-invalidations.ts';
-import { QueueError, queueError } from './registers.ts';
-import { sizeBitsOf } from './translation-completion.ts';
 
 export type QueueHost = {
   /** A wait descriptor asked for an interrupt: ICS.IWC. */

@@ -1,7 +1,7 @@
 /** Primary fault logging: the ring of fault recording registers. VT-d specification, chapter 7.2.1. */
-import { faultRecord } from './fault-record.ts';
-import { EXECUTE, READ, WRITE } from './paging-entry.ts';
-import type { Uncertain } from './uncertain.ts';
+import { faultRecord } from '../formats/fault-record.ts';
+import { EXECUTE, READ, WRITE } from '../formats/paging-entry.ts';
+import type { Uncertain } from '../unit/uncertain.ts';
 
 const { FR, T1, T2, AT, F, SID, PRIV, EXE, PP, PV } = faultRecord.fields;
 const HELD = F.mask << F.shift;

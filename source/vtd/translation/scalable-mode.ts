@@ -2,18 +2,18 @@
  * What happens to a request in scalable mode: root, context and PASID structures, and then the tables that the PASID
  * table entry names. VT-d specification, chapters 3.4 and 7.
  */
-import { join } from './bits.ts';
-import { Counter, type Counts } from './counters.ts';
-import { Fault } from './fault-reason.ts';
+import { join } from '../bits.ts';
+import { PASID_FAULT, PASID_FPD, PASID_WORDS } from '../caches/pasid-cache.ts';
+import { FIRST_STAGE, NESTED, SECOND_STAGE } from '../caches/space.ts';
+import { Fault } from '../faults/fault-reason.ts';
+import { EXECUTE, READ, WRITE } from '../formats/paging-entry.ts';
+import { pasidDirectoryEntry } from '../formats/pasid-directory-entry.ts';
+import { PageTableType, pasidTableEntry } from '../formats/pasid-table-entry.ts';
+import { scalableContextEntry } from '../formats/scalable-context-entry.ts';
+import { scalableRootEntry } from '../formats/scalable-root-entry.ts';
+import { Counter, type Counts } from '../performance/counters.ts';
 import { CANONICAL_HI, FirstStageWalker, SUPERVISOR_SHIFT } from './first-stage-walker.ts';
-import { EXECUTE, READ, WRITE } from './paging-entry.ts';
-import { PASID_FAULT, PASID_FPD, PASID_WORDS } from './pasid-cache.ts';
-import { pasidDirectoryEntry } from './pasid-directory-entry.ts';
-import { PageTableType, pasidTableEntry } from './pasid-table-entry.ts';
 import { AddressType, AS_PERMITTED } from './request-kind.ts';
-import { scalableContextEntry } from './scalable-context-entry.ts';
-import { scalableRootEntry } from './scalable-root-entry.ts';
-import { FIRST_STAGE, NESTED, SECOND_STAGE } from './space.ts';
 import type { Stage } from './step.ts';
 import { OFFSET, Outcome, SNOOP, TABLE_HI } from './walker.ts';
 

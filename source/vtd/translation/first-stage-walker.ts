@@ -4,13 +4,13 @@
  * When nested, every first-stage table and the page at the end have guest-physical addresses, each of which is
  * translated by the walk of second-stage tables.
  */
-import { join } from './bits.ts';
-import { Counter, type Counts } from './counters.ts';
-import { Fault } from './fault-reason.ts';
-import { firstStageEntryLayout, firstStagePageEntry } from './first-stage-entry.ts';
-import { EXECUTE, PAGE_SIZE, READ, WRITE } from './paging-entry.ts';
-import { PASID_WORDS } from './pasid-cache.ts';
-import { pasidTableEntry } from './pasid-table-entry.ts';
+import { join } from '../bits.ts';
+import { PASID_WORDS } from '../caches/pasid-cache.ts';
+import { Fault } from '../faults/fault-reason.ts';
+import { firstStageEntryLayout, firstStagePageEntry } from '../formats/first-stage-entry.ts';
+import { EXECUTE, PAGE_SIZE, READ, WRITE } from '../formats/paging-entry.ts';
+import { pasidTableEntry } from '../formats/pasid-table-entry.ts';
+import { Counter, type Counts } from '../performance/counters.ts';
 import { AS_PERMITTED } from './request-kind.ts';
 import {
   Flags,

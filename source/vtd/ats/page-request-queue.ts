@@ -2,12 +2,12 @@
  * The page request queue: a ring in memory into which the unit writes what devices ask for, and which software
  * empties. VT-d specification, chapters 7.4 and 11.4 (PQH_REG to PEUADDR_REG).
  */
-import { join } from './bits.ts';
+import { join } from '../bits.ts';
+import { PAGE_REQUEST_TYPE, type PageRequest, pageRequestEntry } from '../formats/page-request.ts';
+import { EXECUTE, READ, WRITE } from '../formats/paging-entry.ts';
+import type { PhysicalMemory } from '../memory.ts';
+import { Offset, pageQueueAddress, pageRequestStatus } from '../unit/registers.ts';
 import { type EndpointLink, ResponseCode } from './endpoint-link.ts';
-import type { PhysicalMemory } from './memory.ts';
-import { PAGE_REQUEST_TYPE, type PageRequest, pageRequestEntry } from './page-request.ts';
-import { EXECUTE, READ, WRITE } from './paging-entry.ts';
-import { Offset, pageQueueAddress, pageRequestStatus } from './registers.ts';
 
 const { PPR, PRO } = pageRequestStatus.fields;
 const PENDING = PPR.mask << PPR.shift;

@@ -5,7 +5,7 @@
  * at level 2 leaves a single read of a walk. An entry keeps the permissions of the whole path down to it. Entries are
  * tagged as those of the IOTLB are; nested first-stage entries keep guest-physical table addresses.
  */
-import { join } from './bits.ts';
+import { join } from '../bits.ts';
 import { belongsTo, SECOND_STAGE } from './space.ts';
 import { TagStore } from './tag-store.ts';
 

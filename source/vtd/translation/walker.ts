@@ -4,27 +4,27 @@
  *
  * Addresses and entries are pairs of signed 32-bit halves and nothing is allocated unless steps are noted.
  */
-import { isNoTranslation, replyTo } from './ats-reply.ts';
-import { join } from './bits.ts';
-import type { Capabilities } from './capabilities.ts';
-import { ContextCache } from './context-cache.ts';
-import { COUNTERS, Counter, type Counts, newCounts } from './counters.ts';
-import type { FaultLog } from './fault-log.ts';
-import { Fault, isQualified } from './fault-reason.ts';
-import { InterruptEntryCache } from './interrupt-entry-cache.ts';
-import { ABSENT, Iotlb, type IotlbShape, MALFORMED } from './iotlb.ts';
-import type { Layout } from './layout.ts';
-import type { PhysicalMemory } from './memory.ts';
-import { PagingCache, type PagingCacheShape } from './paging-cache.ts';
-import { EXECUTE, PAGE_SIZE, pageEntry, pagingEntryLayout, READ, WRITE } from './paging-entry.ts';
-import { PasidCache, type PasidCacheShape } from './pasid-cache.ts';
-import type { PerformanceMonitor } from './performance-monitor.ts';
-import { ProtectedMemory } from './protected-memory.ts';
+import { isNoTranslation, replyTo } from '../ats/ats-reply.ts';
+import { join } from '../bits.ts';
+import { ContextCache } from '../caches/context-cache.ts';
+import { InterruptEntryCache } from '../caches/interrupt-entry-cache.ts';
+import { ABSENT, Iotlb, type IotlbShape, MALFORMED } from '../caches/iotlb.ts';
+import { PagingCache, type PagingCacheShape } from '../caches/paging-cache.ts';
+import { PasidCache, type PasidCacheShape } from '../caches/pasid-cache.ts';
+import { SECOND_STAGE } from '../caches/space.ts';
+import type { FaultLog } from '../faults/fault-log.ts';
+import { Fault, isQualified } from '../faults/fault-reason.ts';
+import type { Layout } from '../formats/layout.ts';
+import { EXECUTE, PAGE_SIZE, pageEntry, pagingEntryLayout, READ, WRITE } from '../formats/paging-entry.ts';
+import { Reply } from '../formats/translation-completion.ts';
+import type { PhysicalMemory } from '../memory.ts';
+import { COUNTERS, Counter, type Counts, newCounts } from '../performance/counters.ts';
+import type { PerformanceMonitor } from '../performance/performance-monitor.ts';
+import type { Capabilities } from '../unit/capabilities.ts';
+import { ProtectedMemory } from '../unit/protected-memory.ts';
+import { defaultUncertain, type Uncertain } from '../unit/uncertain.ts';
 import { AddressType } from './request-kind.ts';
-import { SECOND_STAGE } from './space.ts';
 import type { Stage, Step, Verdict } from './step.ts';
-import { Reply } from './translation-completion.ts';
-import { defaultUncertain, type Uncertain } from './uncertain.ts';
 
 /** How a request ended. */
 export const Outcome = {
