@@ -84,15 +84,16 @@ function caseOf<Entry>(unit: UnitWords, kind: TableKind<Entry>): fc.Arbitrary<Ca
       }),
     ),
   );
-  const dma = fc
-    .tuple(request(kind), fc.constantFrom(...users))
-    .map(([found, device]): Step => ({ ...found, device }));
+  const requests = fc.array(request(kind), { minLength: 1, maxLength: 2 });
   const width = usualWidth(unit);
   const built = structures(kind.type, width, null).map((found) => ({
     ...found,
     pasids: found.pasids.map((entry, index) => ({ ...entry, type: kind.type, domain: index % DOMAINS })),
   }));
-  return built.chain((found) => {
+  return fc.tuple(built, requests).chain(([found, few]) => {
+    const dma = fc
+      .tuple(fc.constantFrom(...few), fc.constantFrom(...users))
+      .map(([one, device]): Step => ({ ...one, device }));
     const ids = found.pasids.slice(0, DOMAINS).map(domainId);
     const step = fc.oneof(
       { weight: 8, arbitrary: dma },
