@@ -54,7 +54,8 @@ export function tabs({ snapshot, selection, screen, trouble }: Scene): Row {
   // Places are kept for counts, so that a first fault moves no title.
   const width = (long: boolean) =>
     views.reduce((sum, view) => sum + (long ? view.title : view.short).length + 4 + (view.count ? 3 : 0), 0);
-  const long = width(true) <= screen.width;
+  // What is wrong needs the room more than long titles do.
+  const long = trouble === null && width(true) <= screen.width;
   const parts = views.flatMap((view, i) => {
     const count = view.count?.(snapshot) ?? 0;
     const title = `${i + 1} ${long ? view.title : view.short}${count > 0 ? ` ${count > 99 ? '99+' : count}` : ''}`;
