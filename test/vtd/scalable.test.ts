@@ -421,8 +421,8 @@ function visible(bench: Bench): unknown {
   const { translator } = bench.iommu;
   return structuredClone({
     counts: namedCounts(translator.counts),
-    iotlb: [translator.iotlb.entries(), [...translator.iotlb.store['newer']], translator.iotlb.store.evicted],
-    pasids: [translator.pasidCache.words, [...translator.pasidCache.store['newer']]],
+    iotlb: [translator.iotlb.entries(), [...translator.iotlb.store.newer], translator.iotlb.store.evicted],
+    pasids: [translator.pasidCache.words, [...translator.pasidCache.store.newer]],
     contexts: [devices.map((device) => translator.contextCache.find(deviceId(device)))],
     paging: [2, 3, 4, 5].map((level) => [
       translator.pagingCache.count(level),

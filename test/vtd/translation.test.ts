@@ -266,7 +266,7 @@ function visible(bench: Bench): unknown {
   const { iotlb, contextCache } = translator;
   return structuredClone({
     counts: namedCounts(translator.counts),
-    iotlb: [iotlb.entries(), [...iotlb.store['newer']], iotlb.store.evicted],
+    iotlb: [iotlb.entries(), [...iotlb.store.newer], iotlb.store.evicted],
     contexts: [devices.map((device) => contextCache.find(deviceId(device))), contextCache.words],
     paging: [2, 3, 4, 5].map((level) => translator.pagingCache.count(level)),
     records: bench.records(),

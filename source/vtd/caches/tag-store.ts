@@ -31,7 +31,8 @@ export class TagStore {
   private readonly newest: Int32Array;
   private readonly empty: Int32Array;
   private readonly older: Int32Array;
-  private readonly newer: Int32Array;
+  /** Behind each entry the next newer one of its set, or -1: the order of replacement. */
+  readonly newer: Int32Array;
 
   /**
    * @param sets a power of two; the same tag always comes with the same set
