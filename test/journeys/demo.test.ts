@@ -92,6 +92,8 @@ test('the notes are in step with the demo, wait for it, and follow the next one'
     await notes.waitFor(headline(2));
     terminal.press(']');
     await notes.waitFor(`scene 2 of ${count}`);
+    // The notes may be ahead of the screen, and its keys go by what is on it.
+    await terminal.waitFor(headline(2));
     terminal.press('[');
     await notes.waitFor(`scene 1 of ${count}`);
   }
