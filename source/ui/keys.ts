@@ -328,8 +328,8 @@ export const bindings: readonly Binding[] = [
     shown: '[',
     group: 'demo',
     help: say1('scene before'),
-    disabled: ({ snapshot }) =>
-      noDemo({ snapshot }) ?? (snapshot.demo?.scene === 1 ? 'this is the first scene.' : null),
+    // Whether there is one before is for the player to say: the screen may be behind it.
+    disabled: noDemo,
     run: () => command({ name: 'scene', to: 'back' }),
   },
   {

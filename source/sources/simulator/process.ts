@@ -74,6 +74,7 @@ class Pacer {
   private direct(playing: Performance, to: Extract<Command, { name: 'scene' }>['to']): void {
     if (to === 'leave') this.playing = null;
     else if (to === 'next') playing.go(playing.scene + 1);
+    else if (to === 'back' && playing.scene === 1) this.session.refuse('this is the first scene');
     else if (to === 'back') playing.go(playing.scene - 1);
     else playing.go(to);
   }
