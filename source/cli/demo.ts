@@ -34,7 +34,7 @@ export function addDemo(program: Program): void {
 function find(name: string): Demo {
   if (builtInNames.includes(name)) return builtInDemo(name);
   if (!/[./\\]/.test(name))
-    throw new UnknownDemo(`${unexpected('a demo', name, builtInNames)} A file has a dot.`);
+    throw new UnknownDemo(`a file has a dot in its name; ${unexpected('a demo', name, builtInNames)}`);
   return readDemo(readInput(name), path.basename(name).replace(/\.md$/, ''), name);
 }
 
