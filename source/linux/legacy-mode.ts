@@ -1,7 +1,6 @@
 /** Legacy mode: a context entry for each device. `drivers/iommu/intel/iommu.c`, domain_context_mapping_one. */
 
 import { contextEntry, TranslationType } from '../vtd/formats/context-entry.ts';
-import { contextDescriptor, DescriptorType, Granularity } from '../vtd/formats/invalidation-descriptor.ts';
 import { rootEntry } from '../vtd/formats/root-entry.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
 import { TableMode } from '../vtd/translation/walker.ts';
@@ -10,7 +9,7 @@ import type { AtsDevices } from './ats-devices.ts';
 import type { Domain, NestedDomain, PagingDomain } from './domain.ts';
 import type { PageFrames } from './page-frames.ts';
 import { alignedRange, type QueuedInvalidation } from './queued-invalidation.ts';
-import type { TranslationMode } from './translation-mode.ts';
+import { type TranslationMode, writePresentLast } from './translation-mode.ts';
 
 export class LegacyMode implements TranslationMode {
   readonly tableMode = TableMode.LEGACY;
@@ -39,7 +38,7 @@ export class LegacyMode implements TranslationMode {
   }
 
   invalidateEverything(): void {
-    this.queue.submit(contextDescriptor.encode({ type: DescriptorType.CONTEXT, G: Granularity.GLOBAL }));
+    this.queue.contextGlobal();
     this.queue.iotlbGlobal();
   }
 
@@ -57,23 +56,19 @@ export class LegacyMode implements TranslationMode {
             AW: domain.table.levels - 2,
             DID: domain.did,
           };
-    const at = this.contextEntryAt(sourceId);
-    const words = contextEntry.encode(entry);
-    // The half with the present bit last, so that the unit never sees half an entry.
-    this.memory.writeWords(at + 8, words.subarray(2));
-    this.memory.writeWords(at, words.subarray(0, 2));
+    writePresentLast(this.memory, this.contextEntryAt(sourceId), contextEntry.encode(entry));
     // In passthrough TT leaves no room for a device TLB.
     if (domain.type !== 'identity') this.ats.attach(sourceId, domain);
     if (!this.capabilities.cachingMode) return;
     // The unit may have cached that the entry was not present, tagged with domain 0 (context_present_cache_flush).
-    this.invalidateContext(sourceId, 0);
+    this.queue.contextDevice(sourceId, 0);
     this.queue.iotlbDomain(domain.did);
   }
 
   detach(sourceId: number, { did }: Domain): void {
     const at = this.contextEntryAt(sourceId);
     this.memory.writeWords(at, [0, 0, 0, 0]);
-    this.invalidateContext(sourceId, did);
+    this.queue.contextDevice(sourceId, did);
     this.queue.iotlbDomain(did);
     this.ats.detach(sourceId);
   }
@@ -87,17 +82,6 @@ export class LegacyMode implements TranslationMode {
     const range = alignedRange(iova, pages);
     this.queue.iotlbPages(domain.did, range, leafOnly);
     this.ats.flush(domain, range);
-  }
-
-  private invalidateContext(sourceId: number, did: number): void {
-    this.queue.submit(
-      contextDescriptor.encode({
-        type: DescriptorType.CONTEXT,
-        G: Granularity.SELECTIVE,
-        DID: did,
-        SID: sourceId,
-      }),
-    );
   }
 
   private contextEntryAt(sourceId: number): number {

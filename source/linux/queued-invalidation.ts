@@ -1,6 +1,7 @@
 /** The kernel's side of the invalidation queue: `drivers/iommu/intel/dmar.c`, qi_submit_sync. */
 import { highHalf, lowHalf } from '../vtd/bits.ts';
 import {
+  contextDescriptor,
   DescriptorType,
   Granularity,
   iotlbDescriptor,
@@ -62,6 +63,23 @@ export class QueuedInvalidation {
     this.tail = (slot + 1) % QUEUE_SLOTS;
     this.unit.write32(Offset.IQT, this.tail * this.slotBytes);
     if (this.memory.read32(statusAt) !== DONE) this.recover();
+  }
+
+  /** Invalidate all context entries. */
+  contextGlobal(): void {
+    this.submit(contextDescriptor.encode({ type: DescriptorType.CONTEXT, G: Granularity.GLOBAL }));
+  }
+
+  /** Invalidate what is cached of a device's context entry, tagged with a domain. */
+  contextDevice(sourceId: number, did: number): void {
+    this.submit(
+      contextDescriptor.encode({
+        type: DescriptorType.CONTEXT,
+        G: Granularity.SELECTIVE,
+        DID: did,
+        SID: sourceId,
+      }),
+    );
   }
 
   /** Invalidate everything in the IOTLB. */

@@ -4,7 +4,6 @@
  */
 
 import {
-  contextDescriptor,
   DescriptorType,
   Granularity,
   PasidGranularity,
@@ -23,7 +22,7 @@ import type { AtsDevices } from './ats-devices.ts';
 import type { Domain, NestedDomain, PagingDomain } from './domain.ts';
 import type { PageFrames } from './page-frames.ts';
 import { alignedRange, type PageRange, type QueuedInvalidation } from './queued-invalidation.ts';
-import type { TranslationMode } from './translation-mode.ts';
+import { type TranslationMode, writePresentLast } from './translation-mode.ts';
 
 /** IOMMU_NO_PASID: what requests without PASID use. */
 const NO_PASID = 0;
@@ -61,7 +60,7 @@ export class ScalableMode implements TranslationMode {
   }
 
   invalidateEverything(): void {
-    this.queue.submit(contextDescriptor.encode({ type: DescriptorType.CONTEXT, G: Granularity.GLOBAL }));
+    this.queue.contextGlobal();
     this.invalidatePasidCache({ G: PasidGranularity.GLOBAL });
     this.queue.iotlbGlobal();
   }
@@ -77,17 +76,10 @@ export class ScalableMode implements TranslationMode {
       RID_PASID: NO_PASID,
       DTE: this.ats.has(sourceId) ? 1 : 0,
     });
-    this.writePresentLast(this.contextEntryAt(sourceId), words);
+    writePresentLast(this.memory, this.contextEntryAt(sourceId), words);
     if (!this.capabilities.cachingMode) return;
     // Entries cached as not present are tagged with domain 0.
-    this.queue.submit(
-      contextDescriptor.encode({
-        type: DescriptorType.CONTEXT,
-        G: Granularity.SELECTIVE,
-        DID: 0,
-        SID: sourceId,
-      }),
-    );
+    this.queue.contextDevice(sourceId, 0);
     this.queue.iotlbDomain(0);
   }
 
@@ -98,7 +90,7 @@ export class ScalableMode implements TranslationMode {
       PWSNP: this.capabilities.SMPWCS ? 1 : 0,
       ...this.tablesOf(domain),
     });
-    this.writePresentLast(this.pasidEntryAt(sourceId), words);
+    writePresentLast(this.memory, this.pasidEntryAt(sourceId), words);
     this.ats.attach(sourceId, domain);
     if (!this.capabilities.cachingMode) return;
     this.invalidatePasidCache({ G: PasidGranularity.PASID, DID: domain.did, PASID: NO_PASID });
@@ -176,12 +168,6 @@ export class ScalableMode implements TranslationMode {
     this.queue.submit(
       pasidIotlbDescriptor.encode({ type: DescriptorType.PASID_IOTLB, G, DID: did, PASID: NO_PASID }),
     );
-  }
-
-  /** The half of an entry with the present bit goes last, so that the unit never sees half an entry. */
-  private writePresentLast(at: number, words: Int32Array): void {
-    this.memory.writeWords(at + 8, words.subarray(2));
-    this.memory.writeWords(at, words.subarray(0, 2));
   }
 
   private contextEntryAt(sourceId: number): number {

@@ -2,6 +2,7 @@
  * How a device's domain is told to the unit, and what has to be invalidated when it changes. Legacy and scalable mode
  * have different tables for that, and different ways to invalidate.
  */
+import type { PhysicalMemory } from '../vtd/memory.ts';
 import type { Domain, NestedDomain, PagingDomain } from './domain.ts';
 
 /** Whoever carries out the invalidations of a domain. */
@@ -31,3 +32,9 @@ export type TranslationMode = {
    */
   flushPages(domain: PagingDomain | NestedDomain, iova: number, pages: number, leafOnly: boolean): void;
 };
+
+/** Write a table entry, its half with the present bit last, so that the unit never sees half an entry. */
+export function writePresentLast(memory: PhysicalMemory, at: number, words: Int32Array): void {
+  memory.writeWords(at + 8, words.subarray(2));
+  memory.writeWords(at, words.subarray(0, 2));
+}
