@@ -5,7 +5,7 @@ import { explainBoot } from '../output/explain-boot.ts';
 import { bootText } from '../ui/boot-text.ts';
 import { type KernelFlags, kernelBuild, withKernelOptions } from './kernel-options.ts';
 import { bootLine } from './machine-options.ts';
-import { format } from './options.ts';
+import { format, jsonText } from './options.ts';
 
 type Flags = KernelFlags & { readonly format: 'text' | 'json' };
 
@@ -19,8 +19,6 @@ export function addBoot(program: Program): void {
     .action((words: string[], flags: Flags) => {
       const machine = { ...plainMachine, build: kernelBuild(flags), platform: flags.platform };
       const explained = explainBoot(bootLine(words.join(' ')), machine);
-      process.stdout.write(
-        flags.format === 'json' ? `${JSON.stringify(explained, null, 2)}\n` : bootText(explained),
-      );
+      process.stdout.write(flags.format === 'json' ? jsonText(explained) : bootText(explained));
     });
 }

@@ -3,7 +3,7 @@ import { Argument, Option, type Command as Program } from 'commander';
 import { compareHeadless, comparisonCsv } from '../output/compare.ts';
 import { comparisonText } from '../ui/comparison-text.tsx';
 import { bootLine, type MachineFlags, machineOptions, withMachineOptions } from './machine-options.ts';
-import { duration, format } from './options.ts';
+import { duration, format, jsonText } from './options.ts';
 
 type Flags = MachineFlags & { readonly time: number; readonly format: 'text' | 'json' | 'csv' };
 
@@ -34,5 +34,3 @@ export function addCompare(program: Program): void {
       for (const refusal of refusals) process.stderr.write(`dmascope: refused: ${refusal}\n`);
     });
 }
-
-const jsonText = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;

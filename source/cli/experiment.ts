@@ -1,7 +1,7 @@
 /** `dmascope experiment`: published measurements, and what the simulation makes of them. */
 import { Option, type Command as Program } from 'commander';
 import { unexpected } from '../commands/words.ts';
-import type { Experiment, Result } from '../experiments/experiment.ts';
+import type { Experiment } from '../experiments/experiment.ts';
 import { experimentUnit } from '../experiments/host.ts';
 import { experiments } from '../experiments/index.ts';
 import { runExperiment } from '../experiments/run.ts';
@@ -9,7 +9,7 @@ import { experimentCsv, experimentSvg, experimentText, xText } from '../output/e
 import { type PresetName, presetNames } from '../parameters/presets.ts';
 import type { Overrides } from '../parameters/registry.ts';
 import { EXPECTATION_FAILED } from './exit-codes.ts';
-import { choice, format, invalid } from './options.ts';
+import { choice, format, invalid, jsonText } from './options.ts';
 import { progressBar } from './progress-bar.ts';
 import { checkSettings, settingOption } from './settings.ts';
 
@@ -22,7 +22,7 @@ type Flags = {
 
 const formats = {
   text: experimentText,
-  json: (result: Result) => `${JSON.stringify(result, null, 2)}\n`,
+  json: jsonText,
   csv: experimentCsv,
   svg: experimentSvg,
 } as const;

@@ -47,3 +47,6 @@ export function choice(what: string, valid: readonly string[]) {
 
 export const format = (...valid: readonly string[]) =>
   new Option('--format <format>', `output as ${valid.join(', ')}`).argParser(choice('a format', valid));
+
+/** A value as people and programs read JSON. */
+export const jsonText = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;

@@ -3,7 +3,7 @@ import type { Command as Program } from 'commander';
 import { openTrace } from '../sources/qemu-trace/open-trace.ts';
 import { totals } from '../sources/qemu-trace/totals.ts';
 import { readTrace } from '../sources/qemu-trace/trace.ts';
-import { format } from './options.ts';
+import { format, jsonText } from './options.ts';
 import { type ScreenFlags, show, withScreenOptions } from './screen-options.ts';
 
 export function addReplay(program: Program): void {
@@ -16,7 +16,7 @@ export function addReplay(program: Program): void {
 
 async function replay(file: string, flags: ScreenFlags & { format?: 'json' }): Promise<void> {
   if (flags.format === 'json' || !process.stdout.isTTY) {
-    process.stdout.write(`${JSON.stringify(totals(await readTrace(file)), null, 2)}\n`);
+    process.stdout.write(jsonText(totals(await readTrace(file))));
     return;
   }
   await show(await openTrace(file, { speed: flags.speed, paused: flags.paused === true }), flags);

@@ -11,7 +11,7 @@ import { PERFORMANCE_COUNTERS } from '../vtd/performance/performance-monitor.ts'
 import { presets } from '../vtd/unit/capabilities.ts';
 import { EXPECTATION_FAILED } from './exit-codes.ts';
 import { type MachineFlags, machineOptions, withMachineOptions } from './machine-options.ts';
-import { duration, format } from './options.ts';
+import { duration, format, jsonText } from './options.ts';
 
 type RunFlags = MachineFlags & {
   readonly time: number;
@@ -43,7 +43,7 @@ export function run(flags: RunFlags): void {
   const write = (text: string) => void process.stdout.write(text);
   const writeReport: Record<RunFlags['format'], (report: Report) => void> = {
     text: (report) => write(textReport(report)),
-    json: (report) => write(`${JSON.stringify(report, null, 2)}\n`),
+    json: (report) => write(jsonText(report)),
     ndjson: (report) => write(`${JSON.stringify(report)}\n`),
     csv: (report) => write(csvRows(report)),
   };

@@ -83,7 +83,7 @@ export class Session {
       } catch (error) {
         if (!(error instanceof Refused || error instanceof KernelRefusal)) throw error;
         const errno = error instanceof KernelRefusal ? ` (${error.errno})` : '';
-        this.notice = { id: this.nextNotice++, ok: false, text: `${error.message}${errno}`, linux: [] };
+        this.refuse(`${error.message}${errno}`);
       }
     });
     if (command.name !== 'expect') this.refusal = this.notice?.ok === false ? this.notice.text : '';
@@ -93,7 +93,7 @@ export class Session {
     return this.notice as Notice;
   }
 
-  /** Say no to something that is not the machine's affair. */
+  /** Tell why something was not done, or goes on no more. */
   refuse(text: string): void {
     this.notice = { id: this.nextNotice++, ok: false, text, linux: [] };
   }
@@ -268,8 +268,7 @@ export class Session {
   }
 
   private noticeHalt(): void {
-    const text = `The machine stopped: ${this.simulation.halted}. b boots it again.`;
-    this.notice = { id: this.nextNotice++, ok: false, text, linux: [] };
+    this.refuse(`The machine stopped: ${this.simulation.halted}. b boots it again.`);
   }
 }
 
