@@ -3,7 +3,7 @@ import { CommanderError } from 'commander';
 import { printableLines, shellText } from '../commands/printable.ts';
 import { MalformedCase } from '../conformance/index.ts';
 import { DemoError } from '../demo/demo.ts';
-import { BadPerfEvent } from '../linux/perf-event.ts';
+import { BadPerfEvent } from '../linux/unit/perf-event.ts';
 import { QemuError } from '../oracle/program.ts';
 import { DecodeError } from '../output/decode.ts';
 import { BadSetting } from '../parameters/registry.ts';

@@ -1,7 +1,7 @@
 /** The options that say which Linux boots, and what firmware tells it. */
 import { Option, type Command as Program } from 'commander';
 import { unexpected } from '../commands/words.ts';
-import { defaultBuild, type KernelBuild, type Platform } from '../linux/policy.ts';
+import { defaultBuild, type KernelBuild, type Platform } from '../linux/boot/policy.ts';
 import {
   DEFAULT_VERSION,
   type KernelVersion,

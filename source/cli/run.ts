@@ -1,6 +1,6 @@
 /** `dmascope run`: a machine without a screen. */
 import { Option, type Command as Program } from 'commander';
-import { BadPerfEvent, readPerfEvent } from '../linux/perf-event.ts';
+import { BadPerfEvent, readPerfEvent } from '../linux/unit/perf-event.ts';
 import { csvHeader, csvRows } from '../output/csv.ts';
 import type { Report } from '../output/report.ts';
 import { runHeadless } from '../output/run.ts';

@@ -1,6 +1,6 @@
 /** Commands that change the machine: what each does, what came of it, and its twin on a real machine. */
 
-import type { DefaultType } from '../linux/policy.ts';
+import type { DefaultType } from '../linux/boot/policy.ts';
 import { assignment, blocking, strayDma, takingBack, typeChange } from '../linux/real-twin.ts';
 import type { Device } from '../machine/device.ts';
 import { findGuest } from '../machine/guest.ts';

@@ -3,7 +3,7 @@
  * Its options and that log replay it exactly.
  */
 
-import { defaultBuild } from '../linux/policy.ts';
+import { defaultBuild } from '../linux/boot/policy.ts';
 import { rebooting } from '../linux/real-twin.ts';
 import { KernelRefusal } from '../linux/refusal.ts';
 import type { MachineOptions } from '../machine/machine.ts';

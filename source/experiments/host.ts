@@ -1,7 +1,8 @@
 /** A host for experiments: a kernel, one device behind a remapping unit, and simulated time. */
+
+import { defaultBuild, type KernelBuild } from '../linux/boot/policy.ts';
 import { Kernel } from '../linux/kernel.ts';
 import { FULL_ACS, type PciFunction } from '../linux/pci.ts';
-import { defaultBuild, type KernelBuild } from '../linux/policy.ts';
 import { UNIT_BASE } from '../machine/memory-map.ts';
 import { cachesOf } from '../parameters/chip.ts';
 import { cpuCostOf } from '../parameters/cpu.ts';

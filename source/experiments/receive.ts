@@ -5,7 +5,7 @@
  *
  * The unmaps of one poll are carried out at one moment; what they cost is charged to the core.
  */
-import type { Mapping } from '../linux/dma-api.ts';
+import type { Mapping } from '../linux/dma-api/dma-api.ts';
 import { Random } from '../machine/random.ts';
 import type { Values } from '../parameters/registry.ts';
 import type { Port } from '../timing/ports.ts';

@@ -5,25 +5,8 @@
 import { DeliveryMode } from '../vtd/formats/interrupt-remapping-entry.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
 import type { Iommu } from '../vtd/unit/iommu.ts';
-import { type BootSettings, readBootLine } from './boot-line.ts';
-import { logInterruptRemapping, logPolicy, logTables, logUnit } from './boot-log.ts';
-import { BounceBuffers } from './bounce-buffers.ts';
-import type { Clock } from './clock.ts';
-import { type CpuCost, CpuMeter, defaultCpuCost } from './cpu-cost.ts';
-import { type DeviceRecord, DeviceTable, pciAddress } from './device-table.ts';
-import { type Direction, DmaApi, type Mapping, type Segment } from './dma-api.ts';
-import type { NestedDomain, PagingDomain } from './domain.ts';
-import { DomainFactory } from './domain-factory.ts';
-import type { FileTree } from './files/file-tree.ts';
-import { kernelFiles } from './files/kernel-files.ts';
-import { setGroupType } from './group-type.ts';
-import { FAULT_VECTOR } from './interrupt-vectors.ts';
-import { type DeviceInterrupt, Interrupts } from './interrupts.ts';
-import type { IovaTuning, Reserved } from './iova.ts';
-import { KernelLog } from './kernel-log.ts';
-import { faultMessage, faultStatusMessage } from './messages.ts';
-import { PageFrames } from './page-frames.ts';
-import { formGroups, type PciFunction } from './pci.ts';
+import { type BootSettings, readBootLine } from './boot/boot-line.ts';
+import { logInterruptRemapping, logPolicy, logTables, logUnit } from './boot/boot-log.ts';
 import {
   decide,
   defaultBuild,
@@ -34,8 +17,25 @@ import {
   type Policy,
   plainPlatform,
   usesScalableMode,
-} from './policy.ts';
-import { UnitDriver } from './unit-driver.ts';
+} from './boot/policy.ts';
+import type { Clock } from './clock.ts';
+import { BounceBuffers } from './dma-api/bounce-buffers.ts';
+import { type CpuCost, CpuMeter, defaultCpuCost } from './dma-api/cpu-cost.ts';
+import { type Direction, DmaApi, type Mapping, type Segment } from './dma-api/dma-api.ts';
+import type { IovaTuning, Reserved } from './dma-api/iova.ts';
+import { type DeviceRecord, DeviceTable, pciAddress } from './domains/device-table.ts';
+import type { NestedDomain, PagingDomain } from './domains/domain.ts';
+import { DomainFactory } from './domains/domain-factory.ts';
+import { setGroupType } from './domains/group-type.ts';
+import type { FileTree } from './files/file-tree.ts';
+import { kernelFiles } from './files/kernel-files.ts';
+import { FAULT_VECTOR } from './interrupts/interrupt-vectors.ts';
+import { type DeviceInterrupt, Interrupts } from './interrupts/interrupts.ts';
+import { KernelLog } from './log/kernel-log.ts';
+import { faultMessage, faultStatusMessage } from './log/messages.ts';
+import { PageFrames } from './page-frames.ts';
+import { formGroups, type PciFunction } from './pci.ts';
+import { UnitDriver } from './unit/unit-driver.ts';
 import { isSince, type KernelVersion } from './version.ts';
 import {
   attachNested,
@@ -45,7 +45,7 @@ import {
   mapForOwner,
   release,
   unmapForOwner,
-} from './vfio.ts';
+} from './vfio/vfio.ts';
 
 /** The machine a kernel boots on. */
 export type Hardware = {

@@ -1,5 +1,5 @@
 /** Memory that a driver, of the host or of a guest, lends to its device. */
-import type { Direction, Mapping } from '../linux/dma-api.ts';
+import type { Direction, Mapping } from '../linux/dma-api/dma-api.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import { PAGE } from '../linux/page-frames.ts';
 import { KernelRefusal } from '../linux/refusal.ts';

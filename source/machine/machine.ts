@@ -2,13 +2,14 @@
  * The simulated PC: memory, one remapping unit, a Linux host with its devices, and two guests. It is built
  * from a boot line and a seed, and whoever runs it brings the time.
  */
+
+import type { KernelBuild, Platform } from '../linux/boot/policy.ts';
 import type { Clock } from '../linux/clock.ts';
 import { Kernel } from '../linux/kernel.ts';
 import { isRoutedToPeer } from '../linux/pci.ts';
-import type { PerfEvent } from '../linux/perf-event.ts';
-import { PerformanceMonitoring } from '../linux/performance-monitoring.ts';
-import type { KernelBuild, Platform } from '../linux/policy.ts';
 import { KernelRefusal } from '../linux/refusal.ts';
+import type { PerfEvent } from '../linux/unit/perf-event.ts';
+import { PerformanceMonitoring } from '../linux/unit/performance-monitoring.ts';
 import { cachesOf } from '../parameters/chip.ts';
 import { cpuCostOf } from '../parameters/cpu.ts';
 import { type Overrides, type Values, valuesWith } from '../parameters/registry.ts';

@@ -1,5 +1,5 @@
 /** What a boot line would do to each device, without booting. */
-import { type BootWord, readBootLine } from '../linux/boot-line.ts';
+import { type BootWord, readBootLine } from '../linux/boot/boot-line.ts';
 import {
   decide,
   defaultBuild,
@@ -7,7 +7,7 @@ import {
   type KernelBuild,
   type Platform,
   plainPlatform,
-} from '../linux/policy.ts';
+} from '../linux/boot/policy.ts';
 import type { Capabilities } from '../vtd/unit/capabilities.ts';
 import { deviceModels, functions } from './topology.ts';
 

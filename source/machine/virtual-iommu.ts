@@ -8,17 +8,17 @@
  * addresses of the guest, mapped straight to host memory.
  */
 import type { Clock } from '../linux/clock.ts';
-import { CpuMeter, defaultCpuCost } from '../linux/cpu-cost.ts';
-import type { DeviceRecord } from '../linux/device-table.ts';
-import { type Direction, DmaApi, type Mapping } from '../linux/dma-api.ts';
-import type { NestedDomain, PagingDomain } from '../linux/domain.ts';
-import { FirstStageTable } from '../linux/first-stage-table.ts';
-import { FlushQueue } from '../linux/flush-queue.ts';
-import { IovaAllocator } from '../linux/iova.ts';
+import { CpuMeter, defaultCpuCost } from '../linux/dma-api/cpu-cost.ts';
+import { type Direction, DmaApi, type Mapping } from '../linux/dma-api/dma-api.ts';
+import { FlushQueue } from '../linux/dma-api/flush-queue.ts';
+import { IovaAllocator } from '../linux/dma-api/iova.ts';
+import type { DeviceRecord } from '../linux/domains/device-table.ts';
+import type { NestedDomain, PagingDomain } from '../linux/domains/domain.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import { PAGE, PageFrames } from '../linux/page-frames.ts';
-import { SecondStageTable } from '../linux/second-stage-table.ts';
-import type { Invalidates } from '../linux/translation-mode.ts';
+import { FirstStageTable } from '../linux/page-tables/first-stage-table.ts';
+import { SecondStageTable } from '../linux/page-tables/second-stage-table.ts';
+import type { Invalidates } from '../linux/unit/translation-mode.ts';
 import { DEFAULT_VERSION } from '../linux/version.ts';
 import type { PhysicalMemory } from '../vtd/memory.ts';
 import type { GuestModel } from './guest.ts';

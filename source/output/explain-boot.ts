@@ -1,5 +1,5 @@
 /** `dmascope boot`: what each word of a boot line does to which device. */
-import { type BootWord, readBootLine } from '../linux/boot-line.ts';
+import { type BootWord, readBootLine } from '../linux/boot/boot-line.ts';
 import { type DevicePreview, type PreviewMachine, previewBoot } from '../machine/preview.ts';
 import { deviceModels } from '../machine/topology.ts';
 import { bdf } from '../vtd/source-id.ts';

@@ -1,5 +1,5 @@
 /** What the kernel's IOMMU code costs the CPU. */
-import type { CpuCost } from '../linux/cpu-cost.ts';
+import type { CpuCost } from '../linux/dma-api/cpu-cost.ts';
 import { choice, count, figure, type ValuesOf } from './declaration.ts';
 
 const table =

@@ -1,6 +1,6 @@
 /** A simulation as a snapshot. */
 
-import type { Domain } from '../linux/domain.ts';
+import type { Domain } from '../linux/domains/domain.ts';
 import type { Device } from '../machine/device.ts';
 import { previewMachine } from '../machine/preview.ts';
 import { hexOf } from '../vtd/bits.ts';

@@ -1,5 +1,5 @@
 /** A boot line as plain text: each word, what it does to which device, and what Linux would silently ignore. */
-import { notOurs } from '../linux/boot-line.ts';
+import { notOurs } from '../linux/boot/boot-line.ts';
 import type { BootExplanation, ExplainedWord } from '../output/explain-boot.ts';
 import { badge, domainWord } from './fate.ts';
 import { padded, wrap } from './rows.ts';

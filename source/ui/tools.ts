@@ -1,6 +1,6 @@
 /** What the screen asks of the layers below, beside drawing snapshots. Tests may hand in their own. */
 import { commandHelp, parseCommand } from '../commands/parse.ts';
-import { bootWords } from '../linux/boot-line.ts';
+import { bootWords } from '../linux/boot/boot-line.ts';
 import { previewBoot } from '../machine/preview.ts';
 
 export type Tools = {

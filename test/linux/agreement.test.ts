@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { defaultBuild } from '../../source/linux/policy.ts';
+import { defaultBuild } from '../../source/linux/boot/policy.ts';
 import { Counter } from '../../source/vtd/performance/counters.ts';
 import { bdf } from '../../source/vtd/source-id.ts';
 import { DATA, FAULT_DELAY_NS, id } from '../support/host.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { bootWords, readBootLine } from '../../source/linux/boot-line.ts';
+import { bootWords, readBootLine } from '../../source/linux/boot/boot-line.ts';
 import {
   type DefaultType,
   decide,
@@ -8,7 +8,7 @@ import {
   type KernelBuild,
   plainPlatform,
   type Situation,
-} from '../../source/linux/policy.ts';
+} from '../../source/linux/boot/policy.ts';
 
 const build = (intelIommuDefaultOn: boolean, defaultDomain: KernelBuild['defaultDomain'] = 'lazy') => ({
   ...defaultBuild,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { defaultBuild } from '../../source/linux/policy.ts';
+import { defaultBuild } from '../../source/linux/boot/policy.ts';
 import { KernelRefusal } from '../../source/linux/refusal.ts';
 import type { KernelVersion } from '../../source/linux/version.ts';
 import { DATA, Host, id, MiB, pciFunction } from '../support/host.ts';

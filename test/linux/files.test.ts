@@ -1,6 +1,6 @@
 /** Files of sysfs and debugfs, tab by tab. */
 import { describe, expect, test } from 'vitest';
-import { defaultBuild } from '../../source/linux/policy.ts';
+import { defaultBuild } from '../../source/linux/boot/policy.ts';
 import type { KernelVersion } from '../../source/linux/version.ts';
 import { DATA, Host, id, MiB } from '../support/host.ts';
 import { recordedHost } from '../support/recorded-machine.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { defaultBuild } from '../../source/linux/boot/policy.ts';
 import { Acs, FULL_ACS, formGroups, isRoutedToPeer, type PciFunction } from '../../source/linux/pci.ts';
-import { defaultBuild } from '../../source/linux/policy.ts';
 import { KernelRefusal } from '../../source/linux/refusal.ts';
 import type { KernelVersion } from '../../source/linux/version.ts';
 import { functions as functionsOfPc } from '../../source/machine/topology.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { IovaAllocator, type IovaTuning } from '../../source/linux/iova.ts';
+import { IovaAllocator, type IovaTuning } from '../../source/linux/dma-api/iova.ts';
 import { HandClock } from '../support/host.ts';
 
 const PAGE = 4096;

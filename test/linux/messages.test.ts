@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { KernelLog } from '../../source/linux/kernel-log.ts';
-import { faultMessage, faultStatusMessage } from '../../source/linux/messages.ts';
-import { defaultBuild } from '../../source/linux/policy.ts';
+import { defaultBuild } from '../../source/linux/boot/policy.ts';
+import { KernelLog } from '../../source/linux/log/kernel-log.ts';
+import { faultMessage, faultStatusMessage } from '../../source/linux/log/messages.ts';
 import type { KernelVersion } from '../../source/linux/version.ts';
 import { faultReasons } from '../../source/vtd/faults/fault-reason.ts';
 import { presets } from '../../source/vtd/unit/capabilities.ts';

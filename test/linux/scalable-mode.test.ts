@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { defaultBuild } from '../../source/linux/policy.ts';
+import { defaultBuild } from '../../source/linux/boot/policy.ts';
 import { wordsToBig } from '../../source/vtd/bits.ts';
 import type { Layout } from '../../source/vtd/formats/layout.ts';
 import { pasidDirectoryEntry } from '../../source/vtd/formats/pasid-directory-entry.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { PageFrames } from '../../source/linux/page-frames.ts';
-import { SecondStageTable } from '../../source/linux/second-stage-table.ts';
+import { SecondStageTable } from '../../source/linux/page-tables/second-stage-table.ts';
 import { READ, WRITE } from '../../source/vtd/formats/paging-entry.ts';
 import { PhysicalMemory } from '../../source/vtd/memory.ts';
 

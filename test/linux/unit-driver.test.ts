@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import type { PagingDomain } from '../../source/linux/domain.ts';
+import type { PagingDomain } from '../../source/linux/domains/domain.ts';
 import { PageFrames } from '../../source/linux/page-frames.ts';
-import { UnitDriver } from '../../source/linux/unit-driver.ts';
+import { UnitDriver } from '../../source/linux/unit/unit-driver.ts';
 import { PhysicalMemory } from '../../source/vtd/memory.ts';
 import { presets } from '../../source/vtd/unit/capabilities.ts';
 import { Iommu } from '../../source/vtd/unit/iommu.ts';

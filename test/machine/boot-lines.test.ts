@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { defaultBuild } from '../../source/linux/policy.ts';
+import { defaultBuild } from '../../source/linux/boot/policy.ts';
 import { plainMachine, previewBoot } from '../../source/machine/preview.ts';
 import { deviceIdentity } from '../../source/simulation/state.ts';
 import { device, session } from '../support/session.ts';

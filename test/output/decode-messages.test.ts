@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { faultMessage, faultStatusMessage } from '../../source/linux/messages.ts';
+import { faultMessage, faultStatusMessage } from '../../source/linux/log/messages.ts';
 import { decode, decodedText } from '../../source/output/decode.ts';
 import { faultReasons, isInterruptFault } from '../../source/vtd/faults/fault-reason.ts';
 import { faultRecord } from '../../source/vtd/formats/fault-record.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { bootWords } from '../../source/linux/boot-line.ts';
+import { bootWords } from '../../source/linux/boot/boot-line.ts';
 import { plainMachine } from '../../source/machine/preview.ts';
 import { explainBoot } from '../../source/output/explain-boot.ts';
 import { bootText } from '../../source/ui/boot-text.ts';

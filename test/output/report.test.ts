@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseCommands } from '../../source/commands/parse.ts';
-import { readPerfEvent } from '../../source/linux/perf-event.ts';
+import { readPerfEvent } from '../../source/linux/unit/perf-event.ts';
 import { csvHeader, csvRows } from '../../source/output/csv.ts';
 import type { Report } from '../../source/output/report.ts';
 import { runHeadless } from '../../source/output/run.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { defaultCpuCost } from '../../source/linux/cpu-cost.ts';
+import { defaultCpuCost } from '../../source/linux/dma-api/cpu-cost.ts';
 import { cachesOf } from '../../source/parameters/chip.ts';
 import { cpuCostOf } from '../../source/parameters/cpu.ts';
 import {

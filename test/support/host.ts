@@ -1,9 +1,10 @@
 /** A Linux host on a bench: its clock in hand, and what it writes to the unit written down. */
-import type { Reserved } from '../../source/linux/iova.ts';
+
+import type { KernelBuild } from '../../source/linux/boot/policy.ts';
+import { defaultBuild } from '../../source/linux/boot/policy.ts';
+import type { Reserved } from '../../source/linux/dma-api/iova.ts';
 import { Kernel } from '../../source/linux/kernel.ts';
 import { FULL_ACS, type PciFunction } from '../../source/linux/pci.ts';
-import type { KernelBuild } from '../../source/linux/policy.ts';
-import { defaultBuild } from '../../source/linux/policy.ts';
 import { wordsToBig } from '../../source/vtd/bits.ts';
 import { READ, WRITE } from '../../source/vtd/formats/paging-entry.ts';
 import { PhysicalMemory } from '../../source/vtd/memory.ts';

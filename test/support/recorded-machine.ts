@@ -2,8 +2,9 @@
  * The machine of the recorded runs, simulated: its functions and unit, and the driver of its NVMe disk as far as it
  * asks for addresses and the disk uses them. The order of both was read from the recordings.
  */
-import type { Mapping } from '../../source/linux/dma-api.ts';
-import type { KernelBuild } from '../../source/linux/policy.ts';
+
+import type { KernelBuild } from '../../source/linux/boot/policy.ts';
+import type { Mapping } from '../../source/linux/dma-api/dma-api.ts';
 import { presets } from '../../source/vtd/unit/capabilities.ts';
 import { DATA, Host, id, MiB, pciFunction } from './host.ts';
 

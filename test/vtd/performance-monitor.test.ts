@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type PerfFilters, PerformanceMonitoring } from '../../source/linux/performance-monitoring.ts';
+import { type PerfFilters, PerformanceMonitoring } from '../../source/linux/unit/performance-monitoring.ts';
 import { type CounterName, counterNames, namedCounts } from '../../source/vtd/performance/counters.ts';
 import { performanceEvents } from '../../source/vtd/performance/performance-events.ts';
 import {

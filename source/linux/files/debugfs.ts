@@ -4,7 +4,7 @@ import type { PhysicalMemory } from '../../vtd/memory.ts';
 import { bdf } from '../../vtd/source-id.ts';
 import type { Iommu } from '../../vtd/unit/iommu.ts';
 import { Global, Offset } from '../../vtd/unit/registers.ts';
-import { type DeviceRecord, type DeviceTable, pciAddress } from '../device-table.ts';
+import { type DeviceRecord, type DeviceTable, pciAddress } from '../domains/device-table.ts';
 import { isSince, type KernelVersion } from '../version.ts';
 import type { FileTree } from './file-tree.ts';
 

@@ -1,5 +1,5 @@
 /** `/sys/kernel/iommu_groups`: `drivers/iommu/iommu.c`. */
-import { type DeviceRecord, type DeviceTable, pciAddress } from '../device-table.ts';
+import { type DeviceRecord, type DeviceTable, pciAddress } from '../domains/device-table.ts';
 import type { ReservedRegion } from '../pci.ts';
 import type { FileTree } from './file-tree.ts';
 

@@ -1,6 +1,6 @@
 /** `/sys/class/iommu/dmar0`: `drivers/iommu/intel/iommu.c`, intel_iommu_groups. */
 import type { Capabilities } from '../../vtd/unit/capabilities.ts';
-import { type DeviceTable, pciAddress } from '../device-table.ts';
+import { type DeviceTable, pciAddress } from '../domains/device-table.ts';
 import type { FileTree } from './file-tree.ts';
 
 const CLASS = '/sys/class/iommu';

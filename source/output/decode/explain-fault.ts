@@ -1,5 +1,5 @@
 /** A fault in words, whether it comes from a fault recording register or from a kernel message. */
-import { faultMessage } from '../../linux/messages.ts';
+import { faultMessage } from '../../linux/log/messages.ts';
 import { Fault, isInterruptFault } from '../../vtd/faults/fault-reason.ts';
 import { bdf } from '../../vtd/source-id.ts';
 import { codeText, faultReasonText } from './codes.ts';

@@ -1,5 +1,5 @@
 /** What is known about one device at a moment of a recording, put together from what came before. */
-import type { DefaultType } from '../../linux/policy.ts';
+import type { DefaultType } from '../../linux/boot/policy.ts';
 import { laneOf } from '../../simulation/lane.ts';
 import type { DeviceState, DomainType } from '../../simulation/snapshot.ts';
 import { bigToWords } from '../../vtd/bits.ts';

@@ -1,5 +1,5 @@
 /** Faults of a recording: one by one, in groups, in the registers, and in the kernel log. */
-import { faultMessage, faultStatusMessage } from '../../linux/messages.ts';
+import { faultMessage, faultStatusMessage } from '../../linux/log/messages.ts';
 import type { FaultEntry } from '../../simulation/journal.ts';
 import type { FaultGroup, FaultRegisters } from '../../simulation/snapshot.ts';
 import { bigToWords } from '../../vtd/bits.ts';

@@ -1,5 +1,5 @@
 /** The comments that mark where the recorded machine entered a phase of its script. */
-import type { DefaultType } from '../../linux/policy.ts';
+import type { DefaultType } from '../../linux/boot/policy.ts';
 import { parseBdf } from '../../vtd/source-id.ts';
 
 export type Phase = {

@@ -1,6 +1,6 @@
 /** Everything that is known at a position of a recording: a pure function of the entries before it. */
-import { readBootLine } from '../../linux/boot-line.ts';
-import { decide, defaultBuild, plainPlatform } from '../../linux/policy.ts';
+import { readBootLine } from '../../linux/boot/boot-line.ts';
+import { decide, defaultBuild, plainPlatform } from '../../linux/boot/policy.ts';
 import { DeviceFold } from './device-fold.ts';
 import { devicesOf } from './devices.ts';
 import type { Entry } from './event.ts';

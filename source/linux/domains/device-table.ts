@@ -1,0 +1,111 @@
+/** What the kernel keeps of each device: its group, its driver, and the domain it is attached to. */
+import { bdf } from '../../vtd/source-id.ts';
+import type { DefaultType } from '../boot/policy.ts';
+import type { PciFunction } from '../pci.ts';
+import { KernelRefusal } from '../refusal.ts';
+import type { UnitDriver } from '../unit/unit-driver.ts';
+import { type DefaultDomain, type Domain, FIRST_DID } from './domain.ts';
+
+/** `struct iommu_group` and `struct device` as far as they matter here. */
+export type DeviceRecord = {
+  readonly fn: PciFunction;
+  /** Null while the IOMMU is off: then there are no groups. */
+  readonly group: number | null;
+  driver: string | null;
+  /** What `/sys/kernel/iommu_groups/<group>/type` shows, also while VFIO owns the group. */
+  defaultType: DefaultType | null;
+  /** The domain of that type. */
+  defaultDomain: DefaultDomain | null;
+  /** Domain attached now; null: none (the IOMMU is off), or blocked. */
+  attached: Domain | null;
+  /** DMA ownership was claimed through VFIO. */
+  claimed: boolean;
+  /** Addresses below 4 GiB are tried first (pci_32bit_workaround); a device that finds none left stops trying. */
+  tries32Bit: boolean;
+};
+
+/** `0000:03:00.0`. */
+export const pciAddress = (sourceId: number): string => `0000:${bdf(sourceId)}`;
+
+export class DeviceTable {
+  private readonly records = new Map<number, DeviceRecord>();
+  private readonly driver: UnitDriver;
+  private readonly tries32Bit: boolean;
+  private readonly didsInUse = new Set<number>();
+
+  /** @param tries32Bit devices try addresses below 4 GiB first: no forcedac on the command line */
+  constructor(driver: UnitDriver, tries32Bit: boolean) {
+    this.driver = driver;
+    this.tries32Bit = tries32Bit;
+  }
+
+  /** Enumerate a function; it has no domain yet. */
+  add(fn: PciFunction, group: number | null): DeviceRecord {
+    const record: DeviceRecord = {
+      fn,
+      group,
+      driver: null,
+      defaultType: null,
+      defaultDomain: null,
+      attached: null,
+      claimed: false,
+      tries32Bit: this.tries32Bit,
+    };
+    this.records.set(fn.sourceId, record);
+    return record;
+  }
+
+  /** The record of a device. A source id that was not enumerated throws a RangeError. */
+  of(sourceId: number): DeviceRecord {
+    const record = this.records.get(sourceId);
+    if (record === undefined) throw new RangeError(`no device at ${bdf(sourceId)}`);
+    return record;
+  }
+
+  /** The devices that share a group, in order of enumeration; a device without a group is alone. */
+  groupOf(record: DeviceRecord): DeviceRecord[] {
+    if (record.group === null) return [record];
+    return [...this.records.values()].filter(({ group }) => group === record.group);
+  }
+
+  attach(record: DeviceRecord, domain: Domain): void {
+    if (!hasFixedId(domain) && domain.users++ === 0) domain.did = this.takeDid();
+    this.driver.mode.attach(record.fn.sourceId, domain);
+    this.driver.flushWriteBuffer();
+    record.attached = domain;
+  }
+
+  /** Leave a device without a domain: all its DMA is refused. */
+  detach(record: DeviceRecord): void {
+    if (record.attached === null) return;
+    const domain = record.attached;
+    this.driver.mode.detach(record.fn.sourceId, domain);
+    record.attached = null;
+    if (hasFixedId(domain) || --domain.users > 0) return;
+    this.didsInUse.delete(domain.did);
+    domain.did = 0;
+  }
+
+  /** Domain ids in use, with the two that are reserved: `domains_used` in sysfs. */
+  get domainsUsed(): number {
+    return this.didsInUse.size + FIRST_DID;
+  }
+
+  /** All devices, in order of enumeration. */
+  all(): readonly DeviceRecord[] {
+    return [...this.records.values()];
+  }
+
+  /** The lowest domain id of the unit that is free: `domain_attach_iommu`. */
+  private takeDid(): number {
+    const { domains } = this.driver.unit.capabilities;
+    for (let did = FIRST_DID; did < domains; did++) {
+      if (this.didsInUse.has(did)) continue;
+      this.didsInUse.add(did);
+      return did;
+    }
+    throw new KernelRefusal('ENOSPC', `all ${domains} domain ids of the unit are in use`);
+  }
+}
+
+const hasFixedId = (domain: Domain): boolean => domain.type === 'identity' && domain.hasFixedId;

@@ -1,0 +1,135 @@
+/** Changing a group's default domain through `/sys/kernel/iommu_groups/<group>/type`: `drivers/iommu/iommu.c`. */
+import { bdf } from '../../vtd/source-id.ts';
+import { type DefaultType, demandedType, type Policy } from '../boot/policy.ts';
+import { KernelRefusal } from '../refusal.ts';
+import { isSince, type KernelVersion } from '../version.ts';
+import { type DeviceRecord, type DeviceTable, pciAddress } from './device-table.ts';
+import type { DomainFactory } from './domain-factory.ts';
+
+/** What may be written to the file, with the versions since which it may be. */
+const writable: Readonly<Record<string, KernelVersion>> = {
+  identity: '5.11',
+  DMA: '5.11',
+  'DMA-FQ': '5.15',
+  auto: '5.11',
+};
+
+export type Writing = {
+  readonly devices: DeviceTable;
+  readonly domains: DomainFactory;
+  readonly policy: Policy;
+  readonly version: KernelVersion;
+  /** ECAP.PT. */
+  readonly passThrough: boolean;
+  say(text: string): void;
+};
+
+/**
+ * Write a group's type.
+ *
+ * @throws KernelRefusal: ENOENT without an IOMMU; EACCES where the file cannot be written yet; EINVAL for another
+ *   word, or a type that a device cannot have; EPERM while a driver is bound or VFIO owns the group, unless DMA goes
+ *   to DMA-FQ. Before 6.5 EBUSY for the last, and EINVAL for a group of more than one device.
+ */
+export function setGroupType(record: DeviceRecord, word: string, writing: Writing): void {
+  const { version } = writing;
+  const { group } = record;
+  if (group === null) {
+    throw new KernelRefusal('ENOENT', `${bdf(record.fn.sourceId)} has no group: the IOMMU is off`);
+  }
+  if (!isSince(version, '5.11')) {
+    throw new KernelRefusal('EACCES', `the type of a group cannot be written in Linux ${version}`);
+  }
+  if (!Object.hasOwn(writable, word) || !isSince(version, writable[word])) {
+    const words = Object.keys(writable).filter((each) => isSince(version, writable[each]));
+    throw new KernelRefusal('EINVAL', `a group's type is one of ${words.join(', ')}`);
+  }
+  const type = word === 'auto' ? null : (word as DefaultType);
+  if (isSince(version, '6.5')) write(record, type, writing);
+  else writeBefore65(record, type, writing);
+}
+
+/** iommu_group_store_type as it is since 6.5. */
+function write(record: DeviceRecord, type: DefaultType | null, writing: Writing): void {
+  const { devices, domains, policy, passThrough, version } = writing;
+  const members = devices.groupOf(record);
+  if (type === 'DMA-FQ' && record.defaultType === 'DMA') return goLazy(members, domains);
+  const owned = members.find(({ claimed }) => claimed);
+  if (owned !== undefined) throw new KernelRefusal('EPERM', `group ${record.group} belongs to VFIO`);
+  refuseBound(members, 'EPERM');
+  const demanded = members
+    .map(({ fn }) => demandedType(fn, passThrough, version))
+    .find((one) => one !== null);
+  if (type !== null && demanded !== undefined && type !== demanded) {
+    throw new KernelRefusal('EINVAL', `${bdf(record.fn.sourceId)} ${whyDemanded(members)}`);
+  }
+  change(members, type ?? demanded ?? policy.defaultType, writing);
+}
+
+/** iommu_change_dev_def_domain of Linux 5.11 to 6.4. */
+function writeBefore65(record: DeviceRecord, type: DefaultType | null, writing: Writing): void {
+  const { devices, domains, policy, passThrough, version, say } = writing;
+  const members = devices.groupOf(record);
+  const name = pciAddress(record.fn.sourceId);
+  if (members.length !== 1) {
+    say('iommu: Cannot change default domain: Group has more than one device');
+    throw new KernelRefusal('EINVAL', `group ${record.group} has ${members.length} devices`);
+  }
+  const goesLive = type === 'DMA-FQ' && record.defaultType === 'DMA';
+  if (record.driver !== null && !goesLive) {
+    say('iommu: Device is still bound to driver');
+    refuseBound(members, 'EBUSY');
+  }
+  if (record.claimed) {
+    say(`pci ${name}: Group not assigned to default domain`);
+    throw new KernelRefusal('EBUSY', `group ${record.group} belongs to VFIO`);
+  }
+  const demanded = demandedType(record.fn, passThrough, version);
+  if (type !== null && demanded !== null && type !== demanded) {
+    say(`pci ${name}: Device cannot be in ${type === 'identity' ? 'Passthrough' : 'Translated'} domain`);
+    throw new KernelRefusal('EINVAL', `${bdf(record.fn.sourceId)} ${whyDemanded(members)}`);
+  }
+  const target = type ?? demanded ?? policy.defaultType;
+  if (target === record.defaultType) return;
+  if (goesLive) return goLazy(members, domains);
+  change(members, target, writing);
+}
+
+function refuseBound(members: readonly DeviceRecord[], errno: string): void {
+  const bound = members.find(({ driver }) => driver !== null);
+  if (bound === undefined) return;
+  throw new KernelRefusal(errno, `${bound.driver} is bound to ${bdf(bound.fn.sourceId)}: unbind it first`);
+}
+
+const whyDemanded = (members: readonly DeviceRecord[]): string =>
+  members.some(({ fn }) => fn.untrusted)
+    ? 'is untrusted (behind an external port): it stays translated'
+    : 'is behind a unit without ECAP.PT: it stays translated';
+
+/** Give a group another default domain; identity for identity changes nothing, as there is one such domain. */
+function change(
+  members: readonly DeviceRecord[],
+  type: DefaultType,
+  { devices, domains }: Pick<Writing, 'devices' | 'domains'>,
+): void {
+  const [{ defaultDomain: old }] = members;
+  const functions = members.map(({ fn }) => fn);
+  const domain = domains.newDefault(functions, type);
+  if (domain === old) return;
+  for (const member of members) {
+    devices.detach(member);
+    member.defaultType = type;
+    member.defaultDomain = domain;
+    devices.attach(member, domain);
+  }
+  if (old !== null) domains.free(old);
+}
+
+/** Only the way of invalidating changes; the tables and the context entry stay. */
+function goLazy(members: readonly DeviceRecord[], domains: DomainFactory): void {
+  for (const member of members) {
+    member.defaultType = 'DMA-FQ';
+    if (member.defaultDomain !== null && member.defaultDomain.type !== 'identity')
+      domains.goLazy(member.defaultDomain);
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * The driver of one remapping unit: `drivers/iommu/intel/{dmar.c,iommu.c,pasid.c}`. It reaches the chip only
+ * through registers, tables in memory and the invalidation queue.
+ */
+import { DescriptorType, interruptEntryDescriptor } from '../../vtd/formats/invalidation-descriptor.ts';
+import type { PhysicalMemory } from '../../vtd/memory.ts';
+import type { Iommu } from '../../vtd/unit/iommu.ts';
+import {
+  faultStatus,
+  Global,
+  interruptTableAddress,
+  Offset,
+  ONE_SHOT_MASK,
+  rootTableAddress,
+} from '../../vtd/unit/registers.ts';
+import type { PagingDomain } from '../domains/domain.ts';
+import { InterruptTable, TABLE_BYTES, TABLE_SIZE } from '../interrupts/interrupt-table.ts';
+import { FAULT_VECTOR } from '../interrupts/interrupt-vectors.ts';
+import { PAGE, type PageFrames } from '../page-frames.ts';
+import type { PciFunction } from '../pci.ts';
+import { AtsDevices } from './ats-devices.ts';
+import { LegacyMode } from './legacy-mode.ts';
+import { QueuedInvalidation } from './queued-invalidation.ts';
+import { ScalableMode } from './scalable-mode.ts';
+import type { TranslationMode } from './translation-mode.ts';
+
+export class UnitDriver {
+  readonly unit: Iommu;
+  /** See QueuedInvalidation; to be set before the queue is. */
+  givesHint = true;
+  private readonly memory: PhysicalMemory;
+  private readonly frames: PageFrames;
+  private readonly onQueueError: (reason: number) => void;
+  /** The interrupt-remapping table as far as memory was taken for it; null while there is none. */
+  interruptTable: { readonly address: number; readonly bytes: number } | null = null;
+  private queue: QueuedInvalidation | null = null;
+  private usedMode: TranslationMode | null = null;
+  private usedAts: AtsDevices | null = null;
+
+  /** @param onQueueError told why the invalidation queue stopped, each time it does */
+  constructor(
+    unit: Iommu,
+    memory: PhysicalMemory,
+    frames: PageFrames,
+    onQueueError: (reason: number) => void,
+  ) {
+    this.unit = unit;
+    this.memory = memory;
+    this.frames = frames;
+    this.onQueueError = onQueueError;
+  }
+
+  /** How domains are told to the unit. Throws before there is a root table. */
+  get mode(): TranslationMode {
+    if (this.usedMode === null) throw new Error('the unit has no root table yet');
+    return this.usedMode;
+  }
+
+  /** A device was found: whether it may keep translations of its own, and then what every device has. */
+  probe(fn: PciFunction, atsAllowed: boolean): void {
+    this.usedAts?.probe(fn, this.unit.capabilities.deviceTlb, atsAllowed);
+    this.mode.probe(fn.sourceId);
+  }
+
+  /** Whether ATS of a device is enabled. */
+  usesAts(sourceId: number): boolean {
+    return this.usedAts?.has(sourceId) ?? false;
+  }
+
+  /** Early boot: the invalidation queue. */
+  enableQueue(): void {
+    const queue = new QueuedInvalidation(this.unit, this.memory, this.frames, this.onQueueError);
+    queue.givesHint = this.givesHint;
+    this.queue = queue;
+    this.command(Global.QIE, Global.QIE);
+  }
+
+  /** Early boot, after the queue: an empty table of interrupt remapping, in x2APIC mode where the unit has it. */
+  enableInterruptRemapping(): InterruptTable {
+    const { unit, memory, frames, queue } = this;
+    if (queue === null) throw new Error('the invalidation queue comes before interrupt remapping');
+    const base = frames.allocateRun(TABLE_BYTES / PAGE);
+    const isX2apic = unit.capabilities.extendedInterruptMode;
+    const [low, high] = interruptTableAddress.encode({ IRTA: base, EIME: isX2apic ? 1 : 0, S: TABLE_SIZE });
+    unit.write64(Offset.IRTA, high, low);
+    this.interruptTable = { address: base, bytes: TABLE_BYTES };
+    this.command(Global.SIRTP, Global.SIRTP);
+    if (!unit.capabilities.setInterruptTableInvalidates)
+      queue.submit(interruptEntryDescriptor.encode({ type: DescriptorType.INTERRUPT_ENTRY }));
+    this.command(Global.IRE, Global.IRE);
+    return new InterruptTable(memory, queue, base, isX2apic);
+  }
+
+  /** Set an empty root table of a mode, drop what the caches hold, and take fault events. */
+  setRoot(isScalable: boolean): void {
+    const { unit, memory, frames, queue } = this;
+    if (queue === null) throw new Error('the invalidation queue comes before the root table');
+    const root = frames.allocateCleared(memory);
+    const Mode = isScalable ? ScalableMode : LegacyMode;
+    const ats = new AtsDevices(queue);
+    const mode = new Mode(unit.capabilities, memory, frames, queue, ats, root);
+    this.usedAts = ats;
+    this.usedMode = mode;
+    const [low, high] = rootTableAddress.encode({ RTA: root, TTM: mode.tableMode });
+    unit.write64(Offset.RTADDR, high, low);
+    this.command(Global.SRTP, Global.SRTP);
+    if (!unit.capabilities.setRootInvalidates) mode.invalidateEverything();
+    this.unit.write32(Offset.FEDATA, FAULT_VECTOR);
+    this.unit.write32(Offset.FEADDR, 0xfee0_0000 | 0);
+    this.unit.write32(Offset.FEUADDR, 0);
+    this.unit.write32(Offset.FECTL, 0);
+  }
+
+  /**
+   * Pages that were not present were mapped (cache_tag_flush_range_np). A unit in caching mode may have cached that
+   * they were not there; one with a write buffer (CAP.RWBF) is told to write it out.
+   */
+  mapped(domain: PagingDomain, iova: number, pages: number): void {
+    if (this.unit.capabilities.cachingMode && domain.table.stage === 'second') {
+      this.mode.flushPages(domain, iova, pages, false);
+    } else this.flushWriteBuffer();
+  }
+
+  /** Have tables written out of the unit's write buffer, where it has one (iommu_flush_write_buffer). */
+  flushWriteBuffer(): void {
+    const { unit } = this;
+    if (!unit.capabilities.writeBufferFlush) return;
+    unit.write32(Offset.GCMD, (unit.read32(Offset.GSTS) & ONE_SHOT_MASK) | Global.WBF);
+  }
+
+  /** Turn translation on or off. */
+  enableTranslation(on: boolean): void {
+    this.command(Global.TE, on ? Global.TE : 0);
+  }
+
+  /** Read and clear the fault records, as the fault interrupt does. Returns FSTS and the records found. */
+  takeFaults(): { status: number; records: Int32Array[] } {
+    const { unit } = this;
+    const { faultOffset, faultRecords } = unit.capabilities;
+    const status = unit.read32(Offset.FSTS);
+    const { FRI } = faultStatus.fields;
+    const records: Int32Array[] = [];
+    let index = (status >>> FRI.shift) & FRI.mask;
+    for (let seen = 0; seen < faultRecords; seen++) {
+      const at = faultOffset + 16 * index;
+      if (unit.read32(at + 12) >= 0) break;
+      records.push(Int32Array.from([0, 4, 8, 12], (offset) => unit.read32(at + offset)));
+      unit.write32(at + 12, 1 << 31);
+      index = (index + 1) % faultRecords;
+    }
+    // PFO, PPF and the bit that once was PRO, as Linux writes them.
+    unit.write32(Offset.FSTS, 0x83);
+    return { status, records };
+  }
+
+  /** One change of GCMD: from a copy of GSTS without its one-shot bits, then wait for GSTS to follow. */
+  private command(mask: number, value: number): void {
+    const state = this.unit.read32(Offset.GSTS) & ONE_SHOT_MASK;
+    this.unit.write32(Offset.GCMD, (state & ~mask) | value);
+    if ((this.unit.read32(Offset.GSTS) & mask) !== value) {
+      throw new Error(`the unit did not take GCMD 0x${(value >>> 0).toString(16)}`);
+    }
+  }
+}
