@@ -60,7 +60,7 @@ export function explainStep(step: Step, request: Request): Explained {
       return {
         ...nothing,
         label: 'pass-through',
-        value: step.clause.includes('PGTT') ? 'PGTT 4' : 'TT 2',
+        value: step.clause.includes('PGTT') ? 'PGTT = 100b' : 'TT = 10b',
         meaning: 'address used unchanged',
         why: `The ${step.clause.includes('PGTT') ? 'PASID table' : 'context'} entry says pass-through, so the address is used unchanged and no table is walked: ${request.device} chooses where in memory it ${request.type === null ? 'reads or writes' : `${request.type}s`}.`,
       };
@@ -371,6 +371,13 @@ const none: ShownField = {
 const field = (fields: readonly ShownField[], name: string): ShownField =>
   fields.find((each) => each.name === name) ?? none;
 
+/** What a device learns of a refusal: PCI Express answers reads alone. */
+function learned({ type, device, address }: Transaction): string {
+  if (type === 'read') return `Nothing was read: ${device} gets Unsupported Request in place of data.`;
+  const untouched = `${frame(address)} stays as it was.`;
+  return type === null ? untouched : `${untouched} Writes are posted: nothing tells ${device} about it.`;
+}
+
 /** What the request met at the end of its way. */
 export function explainEnd(request: Transaction): Explained {
   const { type, device, outcome, output, landed, steps } = request;
@@ -391,7 +398,7 @@ export function explainEnd(request: Transaction): Explained {
       label: 'memory',
       value: `fault ${codeText(request.fault)}`,
       meaning: `untouched: ${meaning}`,
-      why: `Refused: ${meaning}. Nothing was ${type === 'read' ? 'read from' : 'written to'} ${frame(request.address)}, and ${device} is told that its request failed.`,
+      why: `Refused: ${meaning}. ${learned(request)}`,
     };
   }
   if (outcome === 'interrupt') {

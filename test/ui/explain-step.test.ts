@@ -27,7 +27,13 @@ test('the entry that refuses is named, with its bit', () => {
 
   expect(explained).toMatchObject({ label: 'PT[5]', meaning: 'no write permission', culprit: 'W' });
   expect(explained.why).toContain('W = 0: nobody has mapped this page for writing');
-  expect(explainEnd(refused).why).toContain('Nothing was written to 0x000205000');
+});
+
+test('a device hears of a refused read, and nothing of a refused write, which is posted', () => {
+  const write = explainEnd({ ...refused, type: 'write' }).why;
+  expect(write).toContain('0x000205000 stays as it was');
+  expect(write).toContain('nothing tells hba1');
+  expect(explainEnd({ ...refused, type: 'read' }).why).toContain('hba1 gets Unsupported Request');
 });
 
 test('a hit says that nothing was read and that an old page may still be reached', () => {

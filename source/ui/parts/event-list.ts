@@ -1,6 +1,6 @@
 /** The newest events, the last at the bottom. */
 import type { EventLine, Snapshot } from '../../simulation/snapshot.ts';
-import { bytes, iova, padAddresses, plural, timeCell } from '../format.ts';
+import { bytes, frame, iova, padAddresses, plural, timeCell } from '../format.ts';
 import { glyph } from '../glyphs.ts';
 import { cell, cut, ends, type Row, right, row, span } from '../rows.ts';
 import type { Scene } from '../scene.ts';
@@ -55,8 +55,11 @@ function eventRow(event: EventLine, width: number): Row {
   const object = roomy ? event.object : event.object.replace(/^(iova|addr) /, '');
   const sign = signOf(event);
   const size = event.bytes > 0 ? bytes(event.bytes) : '';
-  // A bare address is a host frame; nine digits keep the column straight.
-  const result = /^0x[0-9a-f]+$/i.test(event.result) ? padAddresses(event.result, 9) : event.result;
+  // A bare address is a host frame; nine digits keep the column straight. One that was passed on unchanged looks unchanged.
+  const isUnchanged = padAddresses(event.object, 9).endsWith(` ${frame(event.result)}`);
+  const result = /^0x[0-9a-f]+$/i.test(event.result)
+    ? padAddresses(event.result, isUnchanged ? 8 : 9)
+    : event.result;
   const left = row(
     right(timeCell(event.timeNs), roomy ? 10 : 9, 'label'),
     ' ',
