@@ -6,12 +6,12 @@ import { experimentUnit } from '../experiments/host.ts';
 import { experiments } from '../experiments/index.ts';
 import { runExperiment } from '../experiments/run.ts';
 import { experimentCsv, experimentSvg, experimentText, xText } from '../output/experiment.ts';
-import { type PresetName, presetNames } from '../parameters/presets.ts';
+import type { PresetName } from '../parameters/presets.ts';
 import type { Overrides } from '../parameters/registry.ts';
 import { EXPECTATION_FAILED } from './exit-codes.ts';
-import { choice, format, invalid, jsonText } from './options.ts';
+import { format, invalid, jsonText } from './options.ts';
 import { progressBar } from './progress-bar.ts';
-import { checkSettings, settingOption } from './settings.ts';
+import { checkSettings, presetOption, settingOption } from './settings.ts';
 
 type Flags = {
   readonly set: Overrides;
@@ -33,12 +33,7 @@ export function addExperiment(program: Program): void {
     .description('published IOMMU measurements, and what the simulation makes of them')
     .argument('[id]', 'an experiment, such as E1; none lists them')
     .addOption(settingOption())
-    .addOption(
-      new Option(
-        '--preset <preset>',
-        `parameters in place of the experiment's own: ${presetNames.join(', ')}`,
-      ).argParser(choice('a preset', presetNames)),
-    )
+    .addOption(presetOption("parameters in place of the experiment's own"))
     .addOption(
       new Option('--x <numbers>', 'other points, separated by commas: windows in bytes, flows, …').argParser(
         numbers,

@@ -3,35 +3,37 @@ import { Option, type Command as Program } from 'commander';
 import type { Command } from '../commands/command.ts';
 import { parseCommands } from '../commands/parse.ts';
 import type { MachineOptions } from '../machine/machine.ts';
+import type { PresetName } from '../parameters/presets.ts';
 import type { Overrides } from '../parameters/registry.ts';
-import { type PresetName, presets } from '../vtd/unit/capabilities.ts';
+import { type PresetName as UnitName, presets as units } from '../vtd/unit/capabilities.ts';
 import { type KernelFlags, kernelBuild, withKernelOptions } from './kernel-options.ts';
 import { choice, invalid } from './options.ts';
-import { checkSettings, settingOption } from './settings.ts';
+import { checkSettings, overridesOf, presetOption, settingOption } from './settings.ts';
 
 export const DEFAULT_BOOT = 'intel_iommu=on iommu=pt';
 
-const unitNames = Object.keys(presets);
+const unitNames = Object.keys(units);
 
 export type MachineFlags = KernelFlags & {
   readonly boot?: string;
   readonly seed: number;
-  readonly unit: PresetName;
+  readonly unit: UnitName;
   readonly exec: readonly Command[];
+  readonly preset?: PresetName;
   readonly set: Overrides;
 };
 
 export function machineOptions(flags: MachineFlags): MachineOptions {
-  const { boot, seed, defaultOn, unit, set, platform } = flags;
-  checkSettings(set, presets[unit]);
+  const { boot, seed, defaultOn, unit, preset, set, platform } = flags;
+  checkSettings(set, units[unit], preset);
   return {
     // A kernel that turns the IOMMU on by itself is looked at without any word first.
     boot: boot ?? (defaultOn === true ? '' : DEFAULT_BOOT),
     seed,
-    unit: presets[unit],
+    unit: units[unit],
     build: kernelBuild(flags),
     platform,
-    parameters: set,
+    parameters: overridesOf(preset, set),
   };
 }
 
@@ -54,6 +56,7 @@ export function withMachineOptions(program: Program, { boot = true } = {}): Prog
         .argParser(commandList)
         .default([], 'none'),
     )
+    .addOption(presetOption())
     .addOption(settingOption());
 }
 

@@ -51,7 +51,7 @@ export function run(flags: RunFlags): void {
   const streams = flags.format === 'ndjson' || flags.format === 'csv';
   const machine = machineOptions(flags);
   const perf = (flags.perf ?? []).map((text) =>
-    readPerfEvent(text, unitOf(presets[flags.unit], valuesWith(flags.set))),
+    readPerfEvent(text, unitOf(presets[flags.unit], valuesWith(machine.parameters ?? {}))),
   );
   if (perf.length > PERFORMANCE_COUNTERS) {
     throw new BadPerfEvent(`the unit has ${PERFORMANCE_COUNTERS} counters; got ${perf.length} events`);

@@ -12,6 +12,7 @@ import { EXPECTATION_FAILED } from './exit-codes.ts';
 import { readInput } from './input.ts';
 import { invalid } from './options.ts';
 import { progressBar } from './progress-bar.ts';
+import { presetName } from './settings.ts';
 
 type Values = Readonly<Record<string, readonly string[]>>;
 
@@ -52,7 +53,9 @@ export function addSweep(program: Program): void {
     .addOption(new Option('--seed <numbers>', 'seeds, separated by commas').argParser(list))
     .addOption(new Option('--unit <units>', 'remapping units, separated by commas').argParser(list))
     .addOption(
-      new Option('--preset <presets>', 'presets of the experiment, separated by commas').argParser(list),
+      new Option('--preset <presets>', 'presets of parameters, separated by commas').argParser((text) =>
+        list(text).map(presetName),
+      ),
     )
     .addOption(
       new Option('--set <name=values>', 'a parameter and its values, such as iotlb.entries=64,128')

@@ -19,7 +19,7 @@ export class BadDefinition extends Error {}
 
 /** Options that one value holds for, and options that a sweep may vary, of a run and of an experiment. */
 const forms = {
-  run: { fixed: ['time', 'exec'], varied: ['boot', 'seed', 'unit'] },
+  run: { fixed: ['time', 'exec'], varied: ['boot', 'seed', 'unit', 'preset'] },
   experiment: { fixed: ['x'], varied: ['preset'] },
 } as const;
 

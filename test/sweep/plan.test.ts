@@ -58,7 +58,7 @@ test.each([
   ['[]', /^expected a sweep as an object, got \[\]/],
   [
     '{"bot": "x"}',
-    /^expected experiment, time, exec, boot, seed, unit, set; got "bot"\. Did you mean boot\?/,
+    /^expected experiment, time, exec, boot, seed, unit, preset, set; got "bot"\. Did you mean boot\?/,
   ],
   ['{"experiment": 1}', /^experiment: expected an id such as "E1", got 1/],
   ['{"experiment": "E1", "boot": ["x"]}', /got "boot"/],
