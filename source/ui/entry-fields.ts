@@ -4,7 +4,7 @@ import type { TableLevel } from '../simulation/snapshot.ts';
 import { wordsToBig } from '../vtd/bits.ts';
 import { contextEntry } from '../vtd/formats/context-entry.ts';
 import { firstStageEntryLayout } from '../vtd/formats/first-stage-entry.ts';
-import { type Field, fieldValue, type Layout } from '../vtd/formats/layout.ts';
+import { codeText, type Field, fieldValue, type Layout } from '../vtd/formats/layout.ts';
 import { pagingEntryLayout } from '../vtd/formats/paging-entry.ts';
 import { pasidDirectoryEntry } from '../vtd/formats/pasid-directory-entry.ts';
 import { pasidTableEntry } from '../vtd/formats/pasid-table-entry.ts';
@@ -80,10 +80,10 @@ function shownField(field: Field, whole: bigint): ShownField {
   };
 }
 
-function valueText({ kind, high, low }: Field, value: bigint): string {
-  if (kind === 'address') return frame(value);
-  if (kind === 'input') return iova(value);
-  return high - low < 8 ? value.toString(10) : hexText(value);
+function valueText(field: Field, value: bigint): string {
+  if (field.kind === 'address') return frame(value);
+  if (field.kind === 'input') return iova(value);
+  return codeText(field, value) ?? (field.high - field.low < 8 ? value.toString(10) : hexText(value));
 }
 
 function reserved(high: number, low: number, whole: bigint): ShownField {

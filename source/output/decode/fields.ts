@@ -1,6 +1,6 @@
 /** The fields of a value, read and named by its declared layout. */
 import { wordsToBig } from '../../vtd/bits.ts';
-import { type Field, fieldValue, type Layout } from '../../vtd/formats/layout.ts';
+import { codeText, type Field, fieldValue, type Layout } from '../../vtd/formats/layout.ts';
 import { bdf } from '../../vtd/source-id.ts';
 import { faultReasonText, queueErrorText } from './codes.ts';
 import type { DecodedField } from './decoded.ts';
@@ -28,6 +28,8 @@ export function decodeFields(layout: Layout, words: ArrayLike<number>): DecodedF
 function decodeField(field: Field, value: bigint): DecodedField {
   const { name, high, low, kind, meaning, values } = field;
   const says = values?.[Number(value)] ?? listedElsewhere[name]?.(Number(value)) ?? null;
+  const code = codeText(field, value);
+  const what = code === null ? meaning : `${meaning} ${code}`;
   // Flags and small counts read best in decimal, the rest is looked up or compared with a dump.
   const isHex = kind === 'address' || kind === 'input' || high - low >= 7;
   return {
@@ -35,6 +37,6 @@ function decodeField(field: Field, value: bigint): DecodedField {
     bits: rangeText(high, low),
     value: isHex ? hexText(value) : value.toString(),
     // Where the value says it all, as in `present: not present`, the field need not.
-    meaning: says === null ? meaning : says.includes(meaning) ? says : `${meaning}: ${says}`,
+    meaning: says === null ? what : says.includes(meaning) ? says : `${what}: ${says}`,
   };
 }

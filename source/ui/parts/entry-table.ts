@@ -25,7 +25,10 @@ function columnsOf(level: TableLevel, entries: readonly TableEntry[]): Column[] 
     for (const field of [...fieldsOf(layoutOf(level.kind, level.level, words), words)].reverse()) {
       if (field.kind !== 'value' && field.kind !== 'address' && field.kind !== 'input') continue;
       const isAddress = field.kind !== 'value';
-      const width = isAddress ? 13 : Math.max(field.name.length, field.high - field.low < 4 ? 1 : 5) + 1;
+      const count = field.high - field.low + 1;
+      // A flag, a code of bits such as 10b, or a number.
+      const digits = count === 1 ? 1 : count > 4 ? 5 : count + 1;
+      const width = isAddress ? 13 : Math.max(field.name.length, digits) + 1;
       columns.set(field.name, { name: field.name, width, isAddress });
     }
   }

@@ -215,3 +215,9 @@ const addressShift = ({ kind, low }: FieldDeclaration): number =>
 export function fieldValue(field: Field, whole: bigint): bigint {
   return ((whole >> BigInt(field.low)) & ones(width(field))) << BigInt(addressShift(field));
 }
+
+/** A listed code of two to four bits as the specification writes it, `10b` for a TT of 2; null for any other field. */
+export function codeText({ high, low, values }: FieldDeclaration, value: bigint): string | null {
+  const count = high - low + 1;
+  return values === undefined || count < 2 || count > 4 ? null : `${value.toString(2).padStart(count, '0')}b`;
+}
