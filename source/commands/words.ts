@@ -87,14 +87,18 @@ export function bufferBytes(word: string): number {
   return bytes;
 }
 
-/** `P=0 TT=2`: fields of an entry of a table, by the names of the specification. */
+/** `10b` as the specification writes a code of bits; null for any other word. */
+export const binaryNumber = (word: string): number | null =>
+  /^[01]{2,8}b$/i.test(word) ? Number.parseInt(word, 2) : null;
+
+/** `P=0 TT=10b`: fields of an entry of a table, by the names of the specification. */
 export function fieldWords(table: EntryTable, words: readonly string[]): { field: string; value: string }[] {
   const names = fieldNames(table);
   const fields = words.map((word) => {
     const [field, value = ''] = word.split(/=(.*)/s);
     const known = names.find((name) => name === field.toUpperCase());
     if (known === undefined) throw new Wrong(unexpected(`a field of the ${table} entry`, field, names));
-    return { field: known, value: addressWord(value) };
+    return { field: known, value: addressWord(binaryNumber(value)?.toString() ?? value) };
   });
   if (fields.length === 0) throw new Wrong(`expected fields such as ${names[0]}=0, got nothing`);
   return fields;

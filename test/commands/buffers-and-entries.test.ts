@@ -96,7 +96,7 @@ describe('an entry written by hand', () => {
     const on = quiet(PASSTHROUGH);
     type(on, 'dma nic0 write 0x1000000; entry nic0 context P=0; dma nic0 write 0x1000000');
     expect(type(on, 'expect nic0.dma.fault = 0x02').ok).toBe(true);
-    type(on, 'entry nic0 context P=1 AW=1; dma nic0 write 0x1000000');
+    type(on, 'entry nic0 context P=1 AW=001b; dma nic0 write 0x1000000');
     expect(type(on, 'expect nic0.dma.fault = 0x03').ok).toBe(true);
   });
 

@@ -19,6 +19,7 @@ test.each([
   'nic0.owner = "host"',
   'gpu0.owner = "guest A"',
   'nic0.context.TT = 2',
+  'nic0.context.TT = 10b',
   'nic0.context.DID = nic0.did',
   'nic0.dma.outcome = passed',
   'nic0.dma.landed = "kernel text"',

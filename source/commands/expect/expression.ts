@@ -5,7 +5,7 @@
  *                 | lines ('has' | 'lacks') "text"
  *     sum           product (('+' | '-') product)*
  *     product       value (('*' | '/') value)*
- *     value         1000 | 0x1000 | "text" | word | name | change(name) | (sum)
+ *     value         1000 | 0x1000 | 10b | "text" | word | name | change(name) | (sum)
  *     name          iotlb_hit | gsts.TES | nic0.faults | nic0.context.TT | nic0.write(0x1000).outcome
  */
 
@@ -13,7 +13,7 @@ import { deviceModels } from '../../machine/topology.ts';
 import type { Simulation } from '../../simulation/simulation.ts';
 import { quoted } from '../printable.ts';
 import { Refused } from '../result.ts';
-import { addressOrBuffer, unexpected, Wrong } from '../words.ts';
+import { addressOrBuffer, binaryNumber, unexpected, Wrong } from '../words.ts';
 import {
   askedName,
   isDevice,
@@ -105,7 +105,7 @@ class Tokens {
 
 function tokensOf(text: string): Tokens {
   const token =
-    /\s*("[^"]*"|0x[0-9a-f]+|\d+(?:\.\d+)?|[a-z_][\w-]*(?:\.[\w-]+)*|\.[a-z]\w*|[<>!]=|[=<>()+\-*/])/iy;
+    /\s*("[^"]*"|0x[0-9a-f]+|[01]+b\b|\d+(?:\.\d+)?|[a-z_][\w-]*(?:\.[\w-]+)*|\.[a-z]\w*|[<>!]=|[=<>()+\-*/])/iy;
   const found: string[] = [];
   let end = text.length;
   while (/\s/.test(text[end - 1] ?? '')) end--;
@@ -168,7 +168,7 @@ function value(tokens: Tokens): Operand {
   }
   if (token.startsWith('"')) return { text: token, read: () => token.slice(1, -1) };
   if (/^\d/.test(token)) {
-    const number = token.startsWith('0x') ? BigInt(token) : Number(token);
+    const number = token.startsWith('0x') ? BigInt(token) : (binaryNumber(token) ?? Number(token));
     return { text: token, read: () => number };
   }
   if (!/^[a-z_]/i.test(token)) throw new Wrong(`expected a value or a name, got ${quoted(token)}`);
