@@ -1,3 +1,4 @@
+/** What bounds any device and any unit in time: requests under way, walkers, the link, reach, the hit ratio. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { runWindow, type WindowRun } from '../../source/experiments/window.ts';
@@ -50,6 +51,17 @@ test("Little's law: throughput is outstanding times size by latency, and no more
 
       expect(gbps / expected).toBeGreaterThan(0.9);
       expect(gbps / expected).toBeLessThan(1.1);
+    }),
+    runs,
+  );
+});
+
+test("Little's law: posted writes are no faster than what the root complex buffers by how long it holds a line", () => {
+  fc.assert(
+    fc.property(unit, load, fc.integer({ min: 50, max: 1000 }), (parameters, options, ns) => {
+      const { values, gbps } = measure({ ...parameters, 'write.ns': ns }, { ...options, type: 'write' });
+
+      expect(gbps).toBeLessThanOrEqual(((8 * 64 * values['write.bufferLines']) / ns) * 1.01);
     }),
     runs,
   );
