@@ -2,8 +2,10 @@
  * The command line of dmascope. Exit codes: 0 done, 1 unexpected error, 2 wrong usage or unreadable input,
  * 3 an expectation failed.
  */
+import { isMainThread } from 'node:worker_threads';
 import { fail } from './source/cli/failure.ts';
 import { buildProgram, checkCommandWord } from './source/cli/program.ts';
+import { EXPERIMENT_ARGUMENT, runExperimentThread } from './source/sources/simulator/experiment-thread.ts';
 import { runSimulatorProcess } from './source/sources/simulator/process.ts';
 import { SIMULATOR_ARGUMENT } from './source/sources/simulator/simulator.ts';
 
@@ -14,6 +16,7 @@ async function main(): Promise<void> {
     throw error;
   });
   if (process.argv[2] === SIMULATOR_ARGUMENT) return runSimulatorProcess();
+  if (process.argv[2] === EXPERIMENT_ARGUMENT && !isMainThread) return runExperimentThread(process.argv[3]);
   try {
     const program = buildProgram();
     checkCommandWord(program, process.argv[2]);

@@ -82,6 +82,8 @@ export type Command =
   | { readonly name: 'speed'; readonly factor: number | 'faster' | 'slower' }
   /** Run an experiment beside the machine, or boot a machine that is set up as the experiment's is. */
   | { readonly name: 'experiment'; readonly experiment: string; readonly as: 'run' | 'live' }
+  /** Stop the one that runs. */
+  | { readonly name: 'experiment'; readonly experiment: null }
   /** From here on `change(…)` of an expectation counts. */
   | { readonly name: 'mark' }
   /** Something that should be true now: an expression over what can be seen of the machine. */

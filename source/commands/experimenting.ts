@@ -4,27 +4,42 @@ import { experiments } from '../experiments/index.ts';
 import { experimentSteps, type Progress } from '../experiments/run.ts';
 import { presets } from '../parameters/presets.ts';
 import type { Overrides } from '../parameters/registry.ts';
+import type { ExperimentState } from '../simulation/snapshot.ts';
 
 export const experimentIds: readonly string[] = experiments.map(({ id }) => id);
 
+/**
+ * One experiment. A point takes up to a second of work, which is not done here: whoever lets time pass measures the
+ * points, in a thread of its own or one after the other, and tells of each.
+ */
 export class Experimenting {
-  /** What is known so far. */
-  progress: Progress;
-  private readonly steps: Generator<Progress, void>;
+  readonly id: string;
+  private known: Progress;
+  private isStopped = false;
 
   /** @param id one of experimentIds */
   constructor(id: string) {
-    this.steps = experimentSteps(experimentOf(id), {});
-    this.progress = this.steps.next().value as Progress;
+    this.id = id;
+    this.known = stepsOf(id).next().value as Progress;
   }
 
-  /** Measure the next point. Returns whether there was one. */
-  step(): boolean {
-    const { value, done } = this.steps.next();
-    if (value !== undefined) this.progress = value;
-    return done !== true;
+  /** A point was measured. */
+  tell(progress: Progress): void {
+    if (!this.isStopped) this.known = progress;
+  }
+
+  stop(): void {
+    this.isStopped = this.state.state === 'running';
+  }
+
+  get state(): ExperimentState {
+    const { done, of } = this.known;
+    return { ...this.known, state: done === of ? 'over' : this.isStopped ? 'stopped' : 'running' };
   }
 }
+
+/** An experiment point by point, as published. */
+export const stepsOf = (id: string): Generator<Progress, void> => experimentSteps(experimentOf(id), {});
 
 const experimentOf = (id: string): Experiment => experiments.find((one) => one.id === id) as Experiment;
 

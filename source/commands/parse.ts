@@ -162,9 +162,10 @@ const grammar: { readonly [N in CommandName]: Grammar } = {
     }),
   },
   experiment: {
-    usage: 'experiment <id> [live]',
-    help: 'run an experiment and watch its curve; live: boot a machine that is set up like it',
+    usage: 'experiment off|<id> [live]',
+    help: 'run an experiment and watch its curve; live: boot a machine that is set up like it; off: stop it',
     parse: (words) => {
+      if (words.length === 1 && words[0] === 'off') return { name: 'experiment', experiment: null };
       atMost(words, 2, 'experiment E1');
       const experiment = oneOf(
         'an experiment',
@@ -382,6 +383,7 @@ export function commandText(command: Command): string {
     case 'expect':
       return `expect ${command.expression}`;
     case 'experiment':
+      if (command.experiment === null) return 'experiment off';
       return `experiment ${command.experiment}${command.as === 'live' ? ' live' : ''}`;
     case 'open':
       return ['open', command.view, command.device ?? [], command.address ?? []].flat().join(' ');

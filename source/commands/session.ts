@@ -43,7 +43,7 @@ export class Session {
   notice: Notice | null = null;
   /** The file of the kernel that is looked at, as it was when it was asked for. */
   inspected: Inspected | null = null;
-  /** The experiment that runs beside this machine, or ran last; whoever lets time pass steps it. */
+  /** The experiment that runs beside this machine, or ran last; whoever lets time pass measures its points. */
   experimenting: Experimenting | null = null;
   focus: Focus = { view: 'overview', device: null, address: null };
   /** Commands since boot that changed the machine, or tried to. */
@@ -120,7 +120,7 @@ export class Session {
   snapshot(): Snapshot {
     const { simulation, state, speed, notice, focus, inspected } = this;
     const other = focus.view === 'compare' ? (this.other?.snapshot() ?? null) : null;
-    const experiment = focus.view === 'experiments' ? (this.experimenting?.progress ?? null) : null;
+    const experiment = focus.view === 'experiments' ? (this.experimenting?.state ?? null) : null;
     return snapshotOf(simulation, { state, speed, notice, focus, other, inspected, experiment });
   }
 
@@ -165,7 +165,7 @@ export class Session {
       case 'inspect':
         return this.inspect(command.path);
       case 'experiment':
-        return this.experiment(command.experiment, command.as);
+        return this.experiment(command);
       case 'scene':
       case 'demo':
         throw new Refused('no demo plays here: dmascope demo plays one');
@@ -214,11 +214,19 @@ export class Session {
     return { text: `A second machine has booted with "${line}" and gets the same commands.`, linux: [] };
   }
 
-  private experiment(id: string, as: 'run' | 'live'): Result {
-    if (as === 'live') {
+  private experiment(command: Extract<Command, { name: 'experiment' }>): Result {
+    const { experiment: id } = command;
+    if (id === null) {
+      const running = this.experimenting;
+      if (running?.state.state !== 'running') throw new Refused('no experiment runs');
+      running.stop();
+      return { text: `${running.id} is stopped.`, linux: [] };
+    }
+    if (command.as === 'live') {
       const { boot, parameters } = setupOf(id);
       return this.reboot({ ...this.options, boot, parameters });
     }
+    this.experimenting?.stop();
     this.experimenting = new Experimenting(id);
     return { text: `${id} runs beside this machine.`, linux: [] };
   }

@@ -312,6 +312,9 @@ export type Inspected = {
 
 export type RunState = 'running' | 'paused' | 'ended';
 
+/** What is known of an experiment so far, and whether more will come. */
+export type ExperimentState = Progress & { readonly state: 'running' | 'over' | 'stopped' };
+
 export type Snapshot = {
   readonly source: 'simulation' | 'trace';
   /** File name of a trace; null for a simulation. */
@@ -365,7 +368,7 @@ export type Snapshot = {
   /** The machine that this one is compared with; null unless there is one and the focus asks for it. */
   readonly other: Snapshot | null;
   /** The experiment that runs, or ran last, as far as it is; null or left out unless the focus asks for it. */
-  readonly experiment?: Progress | null;
+  readonly experiment?: ExperimentState | null;
 };
 
 /**

@@ -29,8 +29,8 @@ export type Binding = {
   readonly group: (typeof groups)[number];
   /** One line of the help page; null leaves it out there. */
   help(scene: Scene): string;
-  /** The word in the footer, and whether it stands at the right, with the keys that always work. */
-  footer?(scene: Scene): string;
+  /** The word in the footer, if any now, and whether it stands at the right, with the keys that always work. */
+  footer?(scene: Scene): string | undefined;
   readonly always?: boolean;
   /** Names of views where it works; all without it. */
   readonly views?: readonly string[];
@@ -45,6 +45,9 @@ const say = (text: string): readonly Effect[] => act({ do: 'say', text });
 const say1 = (text: string) => () => text;
 
 const current = ({ selection }: Scene) => viewNamed(selection.view);
+
+/** What esc stops here, if anything runs. */
+const running = (scene: Scene): Command | null => current(scene).cancel?.(scene) ?? null;
 
 const noDemo = ({ snapshot }: Pick<Scene, 'snapshot'>): string | null =>
   snapshot.demo == null ? 'no demo plays. :demo tour plays one.' : null;
@@ -178,8 +181,11 @@ export const bindings: readonly Binding[] = [
     shown: 'esc',
     group: 'move',
     help: say1('back'),
+    footer: (scene) => (running(scene) === null ? undefined : 'stop it'),
     run: (scene) => {
       const { selection, snapshot } = scene;
+      const stop = running(scene);
+      if (stop !== null) return command(stop);
       if (selection.filter !== '') return act({ do: 'filter', text: '' });
       if (snapshot.notice !== null && selection.hushed !== snapshot.notice.id) return hush(scene, true);
       const change = current(scene).leave?.(scene);

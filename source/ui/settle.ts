@@ -49,7 +49,7 @@ export function consequences(command: Command, snapshot: Snapshot): readonly Act
   if (command.name === 'inspect' && command.path !== null) {
     return [{ do: 'file', file: { notice: snapshot.notice?.id ?? 0, started: false, from: 0, across: 0 } }];
   }
-  if (command.name === 'experiment' && command.as === 'run') {
+  if (command.name === 'experiment' && command.experiment !== null && command.as === 'run') {
     return [
       {
         do: 'go',

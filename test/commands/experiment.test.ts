@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { stepsOf } from '../../source/commands/experimenting.ts';
 import { parseCommand } from '../../source/commands/parse.ts';
 import { LAZY, session } from '../support/session.ts';
 
@@ -8,15 +9,32 @@ test('an experiment runs beside the machine, point by point, and changes nothing
   live.apply({ name: 'experiment', experiment: 'E17', as: 'run' });
   live.focus = { view: 'experiments', device: null, address: null };
   const points: number[] = [];
-  while (live.experimenting?.step()) points.push(live.snapshot().experiment?.done ?? -1);
+  for (const progress of [...stepsOf('E17')].slice(1)) {
+    live.experimenting?.tell(progress);
+    points.push(live.snapshot().experiment?.done ?? -1);
+  }
   for (const one of [live, untouched]) one.advance(100_000);
 
   expect(points).toEqual(points.map((_, i) => i + 1));
-  expect(live.snapshot().experiment?.result.pass).toBe(true);
+  expect(live.snapshot().experiment).toMatchObject({ state: 'over', result: { pass: true } });
   expect(live.log).toEqual([]);
   expect(live.simulation.machine.unit.translator.counts).toEqual(
     untouched.simulation.machine.unit.translator.counts,
   );
+});
+
+test('an experiment that is stopped keeps the points it has, and takes no more', () => {
+  const live = session(LAZY);
+  live.apply({ name: 'experiment', experiment: 'E17', as: 'run' });
+  live.focus = { view: 'experiments', device: null, address: null };
+  const [, first, second] = stepsOf('E17');
+  live.experimenting?.tell(first);
+  const stopped = live.apply({ name: 'experiment', experiment: null });
+  live.experimenting?.tell(second);
+
+  expect(stopped).toMatchObject({ ok: true, text: 'E17 is stopped.' });
+  expect(live.snapshot().experiment).toMatchObject({ state: 'stopped', done: 1 });
+  expect(live.apply({ name: 'experiment', experiment: null }).ok).toBe(false);
 });
 
 test('a snapshot carries the experiment only where it is looked at', () => {
@@ -39,6 +57,7 @@ test('the set-up of an experiment becomes a live machine: its boot line, its pre
 
 test.each([
   ['experiment E1', { name: 'experiment', experiment: 'E1', as: 'run' }],
+  ['experiment off', { name: 'experiment', experiment: null }],
   ['experiment e14 live', { name: 'experiment', experiment: 'E14', as: 'live' }],
 ])('%s is a command', (text, command) => {
   expect(parseCommand(text)).toEqual({ ok: true, command });

@@ -40,6 +40,37 @@ test('a paused machine stands still and takes commands', async () => {
   expect(paused.current().timeNs).toBeLessThan(10_000);
 });
 
+test('while an experiment is measured the machine goes on, and both are told of', async () => {
+  const running = await start();
+  running.look({ view: 'experiments', device: null, address: null });
+  running.send({ name: 'experiment', experiment: 'E9', as: 'run' });
+  const times = new Map<number, Set<number>>();
+  running.subscribe(() => {
+    const { experiment, timeNs } = running.current();
+    const at = experiment?.state === 'running' ? experiment.done : -1;
+    times.set(at, (times.get(at) ?? new Set()).add(timeNs));
+  });
+  await until(() => running.current().experiment?.state === 'over');
+
+  expect(running.current().experiment?.result.pass).toBe(true);
+  // Before the first point was there, the machine had gone on.
+  expect(times.get(0)?.size).toBeGreaterThan(1);
+});
+
+test('an experiment stops in the middle of a point', async () => {
+  const running = await start();
+  running.look({ view: 'experiments', device: null, address: null });
+  running.send({ name: 'experiment', experiment: 'E9', as: 'run' });
+  await until(() => running.current().experiment?.state === 'running');
+  running.send({ name: 'experiment', experiment: null });
+  await until(() => running.current().experiment?.state === 'stopped');
+  const { experiment, timeNs } = running.current();
+  await until(() => running.current().timeNs > timeNs + 1e6);
+
+  expect(running.current().experiment).toEqual(experiment);
+  expect(experiment?.done).toBeLessThan(experiment?.of ?? 0);
+});
+
 test('a simulation that dies is reported, started again, and replayed to where it was', async () => {
   const running = await start();
   running.send({ name: 'device', device: 'nic0', to: 'passthrough' });

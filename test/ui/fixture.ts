@@ -677,6 +677,7 @@ export const playing: Snapshot = snapshot({
 export const measuring: Snapshot = {
   ...running,
   experiment: {
+    state: 'running',
     done: 3,
     of: 13,
     result: {

@@ -4,11 +4,13 @@
  */
 import { getEachMessage, sendMessage } from 'execa';
 import type { Command } from '../../commands/command.ts';
+import type { Experimenting } from '../../commands/experimenting.ts';
 import { Session } from '../../commands/session.ts';
 import { unexpected } from '../../commands/words.ts';
 import { builtInDemo, builtInNames } from '../../demo/built-in.ts';
 import { Performance } from '../../demo/performance.ts';
 import type { MachineOptions } from '../../machine/machine.ts';
+import { measure } from './experiment-thread.ts';
 import type { DemoStart, FromSimulator, Start, ToSimulator } from './messages.ts';
 
 const TICK_MS = 20;
@@ -34,7 +36,11 @@ class Pacer {
   private lastTick = performance.now();
   private lastPublished = 0;
   private sending = false;
+  /** Something happened while a snapshot was on its way. */
+  private isBehind = false;
   private playing: Performance | null = null;
+  private measured: Experimenting | null = null;
+  private stopMeasuring: () => void = () => {};
   private readonly first: MachineOptions;
 
   constructor({ options, log, otherBoot, untilNs, state, speed, demo }: Start) {
@@ -53,6 +59,7 @@ class Pacer {
   receive(message: Exclude<ToSimulator, { type: 'start' }>): void {
     if (message.type === 'command') this.carryOut(message.command);
     else this.session.focus = message.focus;
+    this.measure();
     this.publish();
   }
 
@@ -63,6 +70,21 @@ class Pacer {
       else this.session.refuse(unexpected('a demo', demo, builtInNames));
     } else if (command.name === 'scene' && this.playing !== null) this.direct(this.playing, command.to);
     else this.session.apply(command);
+  }
+
+  /** Measure what the session has begun to, and no more of what it has stopped. */
+  private measure(): void {
+    const { experimenting } = this.session;
+    if (this.measured === experimenting && experimenting?.state.state !== 'stopped') return;
+    this.stopMeasuring();
+    this.stopMeasuring = () => {};
+    this.measured = experimenting;
+    if (experimenting?.state.state !== 'running') return;
+    const changed = () => this.publish();
+    this.stopMeasuring = measure(experimenting, changed, (why) => {
+      this.session.refuse(`${experimenting.id} ended: ${why}`);
+      this.publish();
+    });
   }
 
   private play({ demo, scene, machine }: DemoStart): void {
@@ -83,8 +105,6 @@ class Pacer {
     const now = performance.now();
     const elapsed = Math.min(now - this.lastTick, LONGEST_GAP_MS);
     this.lastTick = now;
-    // A point takes its time; until it is there, the machine waits.
-    if (this.session.experimenting?.step() === true) this.publish();
     if (this.session.state === 'running') {
       this.run(elapsed);
       if (now - this.lastPublished >= PUBLISH_MS) this.publish();
@@ -105,6 +125,7 @@ class Pacer {
 
   private publish(): void {
     // One snapshot on its way at a time: a slow reader gets fewer, not later ones.
+    this.isBehind = this.sending;
     if (this.sending) return;
     this.lastPublished = performance.now();
     this.sending = true;
@@ -121,6 +142,7 @@ class Pacer {
       .catch(() => {})
       .finally(() => {
         this.sending = false;
+        if (this.isBehind) this.publish();
       });
   }
 }

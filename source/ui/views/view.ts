@@ -31,6 +31,8 @@ export type View = {
   end?(scene: Scene): Partial<Chosen> | null;
   /** What to show, what to carry out, or why there is nothing. */
   enter?(scene: Scene): Action | Command | string;
+  /** What esc stops here before anything else; null where nothing runs. */
+  cancel?(scene: Scene): Command | null;
   /** What esc does here before it leaves the view; null to leave. */
   leave?(scene: Scene): Partial<Chosen> | null;
   /** Asked at every new snapshot: what has to be kept so that it stands still while the machine runs on. */
