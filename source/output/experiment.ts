@@ -46,9 +46,11 @@ function seriesText({ name, unit, points }: Series): string[] {
 
 const percent = (share: number): string => `${share < 0 ? '' : '+'}${(100 * share).toFixed(1)} %`;
 
-/** x as people write it: bytes in binary steps. */
+/** x as people write it: windows in binary steps, packets in bytes, rates in thousands and millions a second. */
 export function xText(x: number, unit: string): string {
+  if (unit === '1/s') return x < 1e3 ? `${rounded(x)}/s` : x < 1e6 ? `${x / 1e3} k/s` : `${x / 1e6} M/s`;
   if (unit !== 'B') return unit === '' ? `${x}` : `${rounded(x)} ${unit}`;
+  if (x % 1024 !== 0 && x < 65_536) return `${rounded(x)} B`;
   const steps = ['B', 'KiB', 'MiB', 'GiB'];
   let step = 0;
   for (let value = x; value >= 1024 && step < 3; value /= 1024) step++;

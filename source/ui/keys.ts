@@ -108,6 +108,26 @@ export const bindings: readonly Binding[] = [
     },
   },
   {
+    keys: ['escape'],
+    shown: 'esc',
+    group: 'move',
+    help: say1('back'),
+    footer: (scene) => (running(scene) === null ? undefined : 'stop it'),
+    run: (scene) => {
+      const { selection, snapshot } = scene;
+      const stop = running(scene);
+      if (stop !== null) return command(stop);
+      if (selection.filter !== '') return act({ do: 'filter', text: '' });
+      if (snapshot.notice !== null && selection.hushed !== snapshot.notice.id) return hush(scene, true);
+      const change = current(scene).leave?.(scene);
+      if (change) return act({ do: 'choose', change });
+      // The way back through the views comes first; the demo is left where there is none.
+      return selection.back.length === 0 && snapshot.demo != null
+        ? command({ name: 'scene', to: 'leave' })
+        : act({ do: 'back' });
+    },
+  },
+  {
     keys: ['up', 'down', 'k', 'j'],
     shown: '↑↓',
     group: 'move',
@@ -175,26 +195,6 @@ export const bindings: readonly Binding[] = [
     help: say1('flip every device of the host'),
     disabled: offReason,
     run: () => command({ name: 'device', device: 'all', to: 'flip' }),
-  },
-  {
-    keys: ['escape'],
-    shown: 'esc',
-    group: 'move',
-    help: say1('back'),
-    footer: (scene) => (running(scene) === null ? undefined : 'stop it'),
-    run: (scene) => {
-      const { selection, snapshot } = scene;
-      const stop = running(scene);
-      if (stop !== null) return command(stop);
-      if (selection.filter !== '') return act({ do: 'filter', text: '' });
-      if (snapshot.notice !== null && selection.hushed !== snapshot.notice.id) return hush(scene, true);
-      const change = current(scene).leave?.(scene);
-      if (change) return act({ do: 'choose', change });
-      // The way back through the views comes first; the demo is left where there is none.
-      return selection.back.length === 0 && snapshot.demo != null
-        ? command({ name: 'scene', to: 'leave' })
-        : act({ do: 'back' });
-    },
   },
   {
     keys: ['x'],

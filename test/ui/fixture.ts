@@ -705,3 +705,46 @@ export const measuring: Snapshot = {
     },
   },
 };
+
+/** E7, stopped after the first of its two points. */
+export const stopped: Snapshot = {
+  ...running,
+  experiment: {
+    state: 'stopped',
+    done: 1,
+    of: 2,
+    result: {
+      id: 'E7',
+      title: 'Strict mode, receive side, against flows',
+      kind: 'gate',
+      source: 'a paper; grade A',
+      setup: 'a machine',
+      preset: 'fast-and-safe',
+      parameters: { 'pagingCache.l3.entries': 32 },
+      note: 'What is input, and what follows.',
+      series: [
+        ['throughput', 'Gb/s', 79, 73.5],
+        ['iotlb', 'misses per 4 KiB page', 1.3, 1.369],
+        ['l1', 'PTcache-L1 misses per 4 KiB page', 0.05, 0.0503],
+        ['l2', 'PTcache-L2 misses per 4 KiB page', 0.05, 0.0503],
+        ['l3', 'PTcache-L3 misses per 4 KiB page', 0.36, 0.57],
+        ['reads', 'memory reads per 4 KiB page', 1.76, 1.777],
+      ].map(([name, unit, published, simulated]) => ({
+        name: String(name),
+        unit: String(unit),
+        points: [
+          {
+            x: 5,
+            xUnit: 'flows',
+            published: Number(published),
+            simulated: Number(simulated),
+            tolerance: 0.15,
+            pass: name !== 'l3',
+          },
+        ],
+      })),
+      checks: [],
+      pass: false,
+    },
+  },
+};

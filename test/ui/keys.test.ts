@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Command } from '../../source/commands/command.ts';
 import { bindings } from '../../source/ui/keys.ts';
 import { views } from '../../source/ui/views/index.ts';
-import { examining, iommuOff, recorded, running, snapshot } from './fixture.ts';
+import { examining, iommuOff, measuring, recorded, running, snapshot, stopped } from './fixture.ts';
 import { afterKeys, rowsOf, sceneFor } from './scene.ts';
 
 test('no key has two meanings in one view', () => {
@@ -65,7 +65,7 @@ test('with the IOMMU off t says which key would change that', () => {
 test('a key that does nothing here says where it works', () => {
   const { selection } = afterKeys(sceneFor(running), 'right');
 
-  expect(selection.message).toBe('No such key here: right. It works in Tables, DMA.');
+  expect(selection.message).toBe('No such key here: right. It works in Tables, DMA, Experiments.');
   expect(afterKeys(sceneFor(running), 'm').selection.message).toContain('No such key: m.');
 });
 
@@ -88,6 +88,25 @@ test('numbers and tab change the view', () => {
   expect(afterKeys(scene, '3').selection.view).toBe('dma');
   expect(afterKeys(scene, 'tab', 'tab').selection.view).toBe('dma');
   expect(afterKeys(scene, 'shift-tab').selection.view).toBe('experiments');
+});
+
+test('esc stops an experiment that runs, before it does anything else', () => {
+  const scene = sceneFor(measuring, { view: 'experiments', cursors: { experiments: 2 } });
+  const { commands, selection } = afterKeys(scene, 'escape');
+
+  expect(commands).toEqual([{ name: 'experiment', experiment: null }]);
+  expect(selection.view).toBe('experiments');
+  expect(rowsOf(scene).at(-1)).toContain('esc stop it');
+  expect(afterKeys(sceneFor(stopped, { view: 'experiments' }), 'escape').commands).toEqual([]);
+});
+
+test('left and right show other series of an experiment, and another experiment begins with its first', () => {
+  const scene = sceneFor(stopped, { view: 'experiments', cursors: { experiments: 6 } });
+  const { selection } = afterKeys(scene, 'right', 'right');
+
+  expect(selection.cursors).toEqual({ experiments: 6, series: 2 });
+  expect(afterKeys(scene, 'right', 'down').selection.cursors).toEqual({ experiments: 7 });
+  expect(rowsOf(sceneFor(stopped, selection)).join('\n')).toContain('series 3 to 6 of 6');
 });
 
 test('the chosen device is chosen in every view', () => {

@@ -11,6 +11,7 @@ import {
   playing,
   recorded,
   running,
+  stopped,
 } from './fixture.ts';
 import {
   belowNestedTables,
@@ -80,6 +81,7 @@ const screens = {
   'compare-none': [running, { view: 'compare' }],
   experiments: [running, { view: 'experiments', cursors: { experiments: 2 } }],
   'experiments-running': [measuring, { view: 'experiments', cursors: { experiments: 2 } }],
+  'experiments-stopped': [stopped, { view: 'experiments', cursors: { experiments: 6 } }],
   help: [running, { help: true }],
   demo: [playing, { entered: 1 }],
   'demo-failed': [failedScene, { entered: 1 }],
