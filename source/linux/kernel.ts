@@ -119,7 +119,8 @@ export class Kernel {
     this.settings = readBootLine(line, version);
     this.isScalable = usesScalableMode(this.settings, build, unit.capabilities);
     this.policy = decide(this.settings, build, {
-      cachingMode: unit.capabilities.cachingMode && !(this.isScalable && unit.capabilities.firstStage),
+      cachingMode: unit.capabilities.cachingMode,
+      firstStage: this.isScalable && unit.capabilities.firstStage,
       externalPort: functions.some(({ untrusted }) => untrusted),
       platform: options.platform ?? plainPlatform,
     });
@@ -358,7 +359,7 @@ export class Kernel {
   /** Set the unit up, attach every device to its default domain, and only then turn translation on. */
   private startTranslation(functions: readonly PciFunction[]): void {
     const { log, policy, driver, devices } = this;
-    logUnit(log, functions);
+    logUnit(log, functions, this.version);
     driver.setRoot(this.isScalable);
     for (const message of policy.messages.unit) log.boot(0.31, message);
     const groups = formGroups(functions);
@@ -395,6 +396,6 @@ export class Kernel {
 
 /** How the allocator of addresses is tuned in a version of the kernel. */
 const iovaTuningOf = (version: KernelVersion): Pick<IovaTuning, 'magazine' | 'depot'> => ({
-  magazine: isSince(version, '6.1') ? 127 : 128,
+  magazine: isSince(version, '6.0') ? 127 : 128,
   depot: isSince(version, '6.7') ? Infinity : 32,
 });

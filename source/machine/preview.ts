@@ -7,6 +7,7 @@ import {
   type KernelBuild,
   type Platform,
   plainPlatform,
+  usesScalableMode,
 } from '../linux/boot/policy.ts';
 import type { Capabilities } from '../vtd/unit/capabilities.ts';
 import { deviceModels, functions } from './topology.ts';
@@ -34,8 +35,11 @@ export type PreviewMachine = {
   readonly platform: Platform;
   /** ECAP.PT. */
   readonly passThrough: boolean;
-  /** CAP.CM, with no first stage in use. */
+  /** CAP.CM. */
   readonly cachingMode: boolean;
+  /** ECAP.SMTS and ECAP.FSTS: in scalable mode the DMA API uses a first stage. */
+  readonly scalableMode: boolean;
+  readonly firstStage: boolean;
 };
 
 export const plainMachine: PreviewMachine = {
@@ -43,6 +47,8 @@ export const plainMachine: PreviewMachine = {
   platform: plainPlatform,
   passThrough: true,
   cachingMode: false,
+  scalableMode: false,
+  firstStage: false,
 };
 
 /** What a unit's capabilities, a kernel and firmware make of it. */
@@ -51,12 +57,8 @@ export function previewMachine(
   build: KernelBuild = defaultBuild,
   platform: Platform = plainPlatform,
 ): PreviewMachine {
-  return {
-    build,
-    platform,
-    passThrough: unit.passThrough,
-    cachingMode: unit.cachingMode && !unit.firstStage,
-  };
+  const { passThrough, cachingMode, scalableMode, firstStage } = unit;
+  return { build, platform, passThrough, cachingMode, scalableMode, firstStage };
 }
 
 /** Read a boot line as the kernel would, and say who would be translated. */
@@ -64,7 +66,8 @@ export function previewBoot(line: string, machine: PreviewMachine = plainMachine
   const { build, platform, passThrough, cachingMode } = machine;
   const settings = readBootLine(line, build.version);
   const externalPort = functions.some(({ untrusted }) => untrusted);
-  const policy = decide(settings, build, { cachingMode, externalPort, platform });
+  const firstStage = machine.firstStage && usesScalableMode(settings, build, machine);
+  const policy = decide(settings, build, { cachingMode, firstStage, externalPort, platform });
   const devices = deviceModels.map(({ name, guest, sourceId }): DevicePreview => {
     if (!policy.translation) {
       return {

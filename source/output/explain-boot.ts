@@ -39,7 +39,7 @@ export function explainBoot(line: string, machine: PreviewMachine): BootExplanat
     translation,
     summary,
     devices: devices.map((device) => ({ ...device, bdf: bdfOf(device.name) })),
-    messages: readBootLine(line, machine.build.version).messages,
+    messages: Object.values(readBootLine(line, machine.build.version).messages).flat(),
   };
 }
 

@@ -9,6 +9,7 @@ import {
   plainPlatform,
   type Situation,
 } from '../../source/linux/boot/policy.ts';
+import type { KernelVersion } from '../../source/linux/version.ts';
 
 const build = (intelIommuDefaultOn: boolean, defaultDomain: KernelBuild['defaultDomain'] = 'lazy') => ({
   ...defaultBuild,
@@ -18,12 +19,18 @@ const build = (intelIommuDefaultOn: boolean, defaultDomain: KernelBuild['default
 
 const situation = (given: Partial<Situation> = {}): Situation => ({
   cachingMode: false,
+  firstStage: false,
   externalPort: true,
   platform: plainPlatform,
   ...given,
 });
 
 const off = 'off' as const;
+
+const printed = (line: string, version?: KernelVersion): string[] => {
+  const { early, late } = readBootLine(line, version).messages;
+  return [...early, ...late];
+};
 
 /** Section 1.4 of the reference: what each line does on a kernel that leaves the IOMMU off, and on one that does not. */
 const lines: readonly [line: string, whenOff: DefaultType | typeof off, whenOn: DefaultType | typeof off][] =
@@ -143,6 +150,13 @@ describe('what the platform demands', () => {
       messages: { start: ['DMAR: Forcing Intel-IOMMU to enabled'] },
     });
     expect(decided('intel_iommu=tboot_noforce', { measuredLaunch: true }).translation).toBe(false);
+    // Before 6.0 it is arch/x86/kernel/tboot.c that says so.
+    const old = decide(
+      readBootLine(''),
+      { ...build(false), version: '5.19' },
+      situation({ platform: { ...plainPlatform, measuredLaunch: true } }),
+    );
+    expect(old.messages.start).toEqual(['tboot: Forcing Intel-IOMMU to enabled']);
   });
 
   test('memory encryption takes passthrough back where only the kernel was built with it', () => {
@@ -161,7 +175,7 @@ test('iommu=on is ignored without a message, and intel_iommu=on is what was mean
   expect(words).toMatchObject([{ text: 'iommu=on', known: false, suggestion: 'intel_iommu=on' }]);
   expect(words[0].effect).toMatch(/ignored silently and turns nothing on/);
   expect({ messages, intelIommu, noIommu, passthrough }).toEqual({
-    messages: [],
+    messages: { early: [], late: [] },
     intelIommu: null,
     noIommu: false,
     passthrough: null,
@@ -276,8 +290,20 @@ test.each([
   ['iommu=pt,nodac', ['nodac option ignored.']],
   ['iommu=on', []],
   ['intremap=off', []],
+  // usedac returns 1, and so an error; nothing behind it is read.
+  ['iommu=usedac,nodac', ["Malformed early option 'iommu'"]],
+  // Arguments of init first, then its environment, each name once (init/main.c, unknown_bootoption).
+  [
+    'intel_iomu=on pcie_acs_override=a intel_iommu pcie_acs_override=b',
+    [
+      'Unknown kernel command line parameters "intel_iommu intel_iomu=on pcie_acs_override=b", will be passed to user space.',
+    ],
+  ],
+  ['intel_iommu="on"', ['DMAR: IOMMU enabled']],
+  ['"intel_iommu=on"', ['DMAR: IOMMU enabled']],
+  ['intel_iommu=on -- intel_iommu=off iommu=nodac', ['DMAR: IOMMU enabled']],
 ])('"%s" makes the kernel print %j', (line, messages) => {
-  expect(readBootLine(line).messages).toEqual(messages);
+  expect(printed(line)).toEqual(messages);
 });
 
 test('a word that a later one overrides says which', () => {
@@ -296,6 +322,19 @@ test('an early parameter is read before the others, wherever it stands', () => {
   });
 });
 
+test('Linux on x86 reads 2047 characters, and no more', () => {
+  const long = `quiet ${'x'.repeat(2026)} intel_iommu=on`;
+  expect(long).toHaveLength(2047);
+  expect(readBootLine(long).intelIommu).toBe('on');
+  expect(readBootLine(` ${long}`).intelIommu).toBeNull();
+  expect(readBootLine(`${long} intel_iommu=off`)).toMatchObject({ intelIommu: 'on' });
+  expect(readBootLine(`${long} intel_iommu=off`).words.at(-1)).toMatchObject({
+    text: 'intel_iommu=off',
+    known: false,
+    effect: expect.stringContaining('2047'),
+  });
+});
+
 test('behind usedac the kernel reads nothing', () => {
   expect(readBootLine('iommu=usedac,pt').passthrough).toBeNull();
   expect(readBootLine('iommu=pt,usedac').passthrough).toBe(true);
@@ -304,9 +343,27 @@ test('behind usedac the kernel reads nothing', () => {
 describe('versions', () => {
   test.each([
     ['5.10', 'intel_iommu=sm_off', []],
-    ['5.18', 'intel_iommu=enabled', ["DMAR: Unknown option - 'enabled'"]],
-    ['5.15', 'intel_iommu=enabled', []],
-    ['5.15', 'intel_iomu=on', ['Unknown command line parameters: intel_iomu=on']],
+    // drivers/iommu/intel/iommu.c of 5.16; until then intel_iommu_setup returned 0, and its parameter was listed.
+    ['5.16', 'intel_iommu=enabled', ["DMAR: Unknown option - 'enabled'"]],
+    [
+      '5.15',
+      'intel_iommu=on',
+      [
+        'DMAR: IOMMU enabled',
+        'Unknown kernel command line parameters "intel_iommu=on", will be passed to user space.',
+      ],
+    ],
+    ['5.14', 'intel_iommu=enabled', ['Unknown command line parameters: intel_iommu=enabled']],
+    ['5.14', 'intel_iomu=on', ['Unknown command line parameters: intel_iomu=on']],
+    // lib/kstrtox.c of 5.19 reads t and f.
+    ['5.18', 'iommu.passthrough=true', ["Malformed early option 'iommu.passthrough'"]],
+    ['5.19', 'iommu.passthrough=true', []],
+    // drivers/iommu/intel-iommu.c of 5.7 prints this one without its prefix.
+    [
+      '5.7',
+      'intel_iommu=tboot_noforce',
+      ['Intel-IOMMU: not forcing on after tboot. This could expose security risk for tboot'],
+    ],
     ['5.10', 'intel_iomu=on', []],
     ['5.10', 'intel_iommu=strict', ['DMAR: Disable batched IOTLB flush']],
     ['5.10', 'intel_iommu=forcedac', ['DMAR: Forcing DAC for PCI devices']],
@@ -317,7 +374,7 @@ describe('versions', () => {
       ['DMAR: Intel-IOMMU: No bounce buffer. This could expose security risks of DMA attacks'],
     ],
   ] as const)('Linux %s with "%s" prints %j', (version, line, messages) => {
-    expect(readBootLine(line, version).messages).toEqual(messages);
+    expect(printed(line, version)).toEqual(messages);
   });
 
   test('iommu.strict is read by the Intel driver since 5.13, iommu.forcedac exists since then', () => {

@@ -48,11 +48,11 @@ describe('faults', () => {
       'DMAR: [DMA Write] Request device [03:00.0] PASID ffffffff fault addr ff001000 [fault reason 12] non-zero reserved fields in PTE',
     ],
     [
-      '5.16',
+      '5.14',
       'DMAR: [DMA Write NO_PASID] Request device [0x03:0x00.0] fault addr 0xff001000 [fault reason 0x0c] non-zero reserved fields in PTE',
     ],
     [
-      '5.17',
+      '5.15',
       'DMAR: [DMA Write NO_PASID] Request device [03:00.0] fault addr 0xff001000 [fault reason 0x0c] non-zero reserved fields in PTE',
     ],
   ] as const)('Linux %s prints "%s"', (version, message) => {
@@ -238,11 +238,43 @@ describe('boot messages', () => {
       new Host('intel_iommu=on', { build: { ...defaultBuild, version } }).log.filter((text) =>
         text.startsWith('iommu:'),
       );
-    expect(printed('6.1')).toEqual([
+    expect(printed('6.4')).toEqual([
       'iommu: Default domain type: Translated ',
       'iommu: DMA domain TLB invalidation policy: lazy mode ',
     ]);
     expect(printed('5.14')).toEqual(['iommu: Default domain type: Translated ']);
+  });
+
+  // drivers/iommu/intel/iommu.c, intel_iommu_init, and domain_use_flush_queue of 5.11 to 5.12.
+  test.each([
+    ['5.10', '', null, 'DMA-FQ'],
+    ['5.14', '', 'DMAR: IOMMU batching is disabled due to virtualization', 'DMA'],
+    ['5.14', ',strict', null, 'DMA'],
+    ['5.15', ',strict', 'DMAR: IOMMU batching disallowed due to virtualization', 'DMA'],
+    ['6.12', '', 'DMAR: IOMMU batching disallowed due to virtualization', 'DMA'],
+  ] as const)('Linux %s on a unit in caching mode, intel_iommu=on%s: %s', (version, more, message, type) => {
+    const unit = { ...presets.skylake, cap: presets.skylake.cap | (1n << 7n) };
+    const host = new Host(`intel_iommu=on${more}`, { unit, build: { ...defaultBuild, version } });
+    expect(host.log.find((text) => text.includes('batching')) ?? null).toBe(message);
+    expect(host.kernel.device(id('03:00.0')).defaultType).toBe(type);
+  });
+
+  test('additional address translation caches (SATC) are known since 5.12', () => {
+    const says = (version: KernelVersion) =>
+      new Host('intel_iommu=on', { build: { ...defaultBuild, version } }).log.filter((text) =>
+        /No \w+ found/.test(text),
+      );
+    expect(says('5.11')).toEqual(['DMAR: No ATSR found']);
+    expect(says('5.12')).toEqual(['DMAR: No ATSR found', 'DMAR: No SATC found']);
+  });
+
+  test('the line is printed when it is found, and again when it is read', () => {
+    expect(new Host('intel_iommu=on iommu=nodac').log.slice(0, 4)).toEqual([
+      'Command line: ro intel_iommu=on iommu=nodac',
+      'nodac option ignored.',
+      'Kernel command line: ro intel_iommu=on iommu=nodac',
+      'DMAR: IOMMU enabled',
+    ]);
   });
 
   test('time stamps never go back', () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { defaultBuild } from '../../source/linux/boot/policy.ts';
+import { DEFAULT_VERSION, type KernelVersion } from '../../source/linux/version.ts';
 import { wordsToBig } from '../../source/vtd/bits.ts';
 import type { Layout } from '../../source/vtd/formats/layout.ts';
 import { pasidDirectoryEntry } from '../../source/vtd/formats/pasid-directory-entry.ts';
@@ -45,8 +46,13 @@ function set(entry: Record<string, bigint>, ...left: readonly string[]): Record<
 }
 
 describe('which mode is used', () => {
-  const mode = (line: string, unit: (typeof presets)[keyof typeof presets], isBuiltIn = true) => {
-    const build = { ...defaultBuild, scalableModeDefaultOn: isBuiltIn };
+  const mode = (
+    line: string,
+    unit: (typeof presets)[keyof typeof presets],
+    isBuiltIn = true,
+    version: KernelVersion = DEFAULT_VERSION,
+  ) => {
+    const build = { ...defaultBuild, scalableModeDefaultOn: isBuiltIn, version };
     return (new Host(line, { unit, build }).unit.read32(Offset.RTADDR) >>> 10) & 3;
   };
 
@@ -56,6 +62,13 @@ describe('which mode is used', () => {
     expect(mode('intel_iommu=on,sm_on', presets.server, false)).toBe(1);
     expect(mode('intel_iommu=on,sm_off', presets.server)).toBe(0);
     expect(mode('intel_iommu=on,sm_on', presets.skylake)).toBe(0);
+  });
+
+  // INTEL_IOMMU_SCALABLE_MODE_DEFAULT_ON of drivers/iommu/intel/Kconfig has a default of yes since 5.15.
+  test('up to 5.14 scalable mode has to be asked for', () => {
+    expect(mode('intel_iommu=on', presets.server, true, '5.14')).toBe(0);
+    expect(mode('intel_iommu=on,sm_on', presets.server, true, '5.14')).toBe(1);
+    expect(mode('intel_iommu=on', presets.server, true, '5.15')).toBe(1);
   });
 
   test('a unit that could do scalable mode gets a queue of 256-bit descriptors even if it does not', () => {

@@ -24,11 +24,15 @@ export type BootWord = {
 };
 
 export type BootSettings = WordSettings & {
+  /** As far as Linux reads it. */
   readonly line: string;
   readonly words: readonly BootWord[];
-  /** Kernel messages printed while the line is parsed. */
-  readonly messages: readonly string[];
+  /** Kernel messages printed while the line is parsed: before it is printed as `Kernel command line`, and after. */
+  readonly messages: { readonly early: readonly string[]; readonly late: readonly string[] };
 };
+
+/** COMMAND_LINE_SIZE of x86, without the byte that ends the line. */
+const MOST_CHARACTERS = 2047;
 
 /** The effect of a word that has none here. */
 export const notOurs = 'not about the IOMMU';
@@ -84,16 +88,22 @@ export function readBootLine(line: string, version: KernelVersion = DEFAULT_VERS
     unknown: [],
     index: 0,
   };
-  const texts = line.split(/\s+/).filter((word) => word !== '');
+  const texts = wordsOf(line.slice(0, MOST_CHARACTERS));
   const read: Read[] = [];
+  // What stands behind two dashes is for init alone.
+  const dashes = texts.indexOf('--');
+  const end = dashes < 0 ? texts.length : dashes;
   // Early parameters are read first, wherever they stand (early_param before __setup).
   for (const early of [true, false]) {
     texts.forEach((text, index) => {
       if (isEarly(text) !== early) return;
       reading.index = index;
-      read[index] = readWord(text, reading);
+      read[index] = index < end ? readWord(text, reading) : ignored(text, FOR_INIT, null);
     });
   }
+  const beyond = line.slice(MOST_CHARACTERS).trim();
+  if (beyond !== '')
+    read.push(ignored(beyond.length > 40 ? `${beyond.slice(0, 40)}…` : beyond, TOO_FAR, null));
   const words = read.map(({ sets, ...word }, index): BootWord => {
     const winners = sets.map((setting) => reading.setBy.get(setting) ?? index);
     const winner = winners.length > 0 && !winners.includes(index) ? texts[winners[0]] : null;
@@ -102,27 +112,43 @@ export function readBootLine(line: string, version: KernelVersion = DEFAULT_VERS
   const { early, late, unknown } = reading;
   return {
     ...reading.settings,
-    line,
+    line: line.slice(0, MOST_CHARACTERS),
     words,
-    messages: [...early, ...late, ...unknownMessage(unknown, version)],
+    messages: { early, late: [...late, ...unknownMessage(unknown, version)] },
   };
 }
+
+const FOR_INIT = 'stands behind --: the kernel hands it to init and does not read it';
+const TOO_FAR = `lies behind character ${MOST_CHARACTERS}: Linux on x86 reads no further, without a message`;
+
+/** The words of a line; blanks between quotation marks belong to one (next_arg of lib/cmdline.c). */
+const wordsOf = (line: string): string[] => line.match(/(?:"[^"]*"?|[^\s"])+/g) ?? [];
 
 /** What start_kernel prints about words that nothing in the kernel reads. */
 function unknownMessage(words: readonly string[], version: KernelVersion): string[] {
   if (words.length === 0 || !isSince(version, '5.14')) return [];
-  const list = words.join(' ');
-  return isSince(version, '5.16')
+  // Arguments of init come first, then its environment, in which a later value takes the place of an earlier one.
+  const environment = new Map(words.filter((word) => word.includes('=')).map((word) => [nameOf(word), word]));
+  const list = [...words.filter((word) => !word.includes('=')), ...environment.values()].join(' ');
+  return isSince(version, '5.15')
     ? [`Unknown kernel command line parameters "${list}", will be passed to user space.`]
     : [`Unknown command line parameters: ${list}`];
 }
 
-/** A word as name and value; the kernel takes hyphens and underscores in a name for the same. */
+const nameOf = (text: string): string => text.split('=', 1)[0];
+
+/**
+ * A word as name and value. The kernel takes hyphens and underscores in a name for the same, and quotation marks
+ * around the word or its value away.
+ */
 function partsOf(text: string): { name: string; value: string | null } {
-  const equals = text.indexOf('=');
-  const name = (equals < 0 ? text : text.slice(0, equals)).replaceAll('-', '_');
-  return { name, value: equals < 0 ? null : text.slice(equals + 1) };
+  const word = unquoted(text);
+  const equals = word.indexOf('=');
+  const name = (equals < 0 ? word : word.slice(0, equals)).replaceAll('-', '_');
+  return { name, value: equals < 0 ? null : unquoted(word.slice(equals + 1)) };
 }
+
+const unquoted = (text: string): string => (text.startsWith('"') ? text.slice(1).replace(/"$/, '') : text);
 
 const isEarly = (text: string): boolean => byName.get(partsOf(text).name)?.early === true;
 
@@ -173,15 +199,20 @@ function readList(text: string, value: string | null, rule: ParameterRule, readi
     if (match === undefined) {
       if (others !== 'not about the IOMMU') wrong ??= word;
       // The kernel prints all that is left of the value, not the one word.
-      if (others === 'printed' && isSince(reading.version, '5.18')) {
+      if (others === 'printed' && isSince(reading.version, '5.16')) {
         reading.late.push(`DMAR: Unknown option - '${rest}'`);
       }
       continue;
     }
     found.push(match);
     apply(match, rule, reading);
-    if (match.last === true) break;
+    if (match.last === true) {
+      // It returns 1, which do_early_param takes for an error.
+      reading.early.push(malformed(rule));
+      break;
+    }
   }
+  if (disownsItself(rule, reading)) reading.unknown.push(text);
   const effects = found.map(({ effect }) => effect).join('; ');
   const sets = found.flatMap(settingsOf);
   if (wrong === null) {
@@ -196,9 +227,9 @@ function readList(text: string, value: string | null, rule: ParameterRule, readi
 function readEmpty(text: string, value: string | null, rule: ParameterRule, reading: Reading): Read {
   const { name, early } = rule;
   if (value === null) {
-    if (early) reading.early.push(`Malformed early option '${name}'`);
+    if (early) reading.early.push(malformed(rule));
     else reading.unknown.push(text);
-  }
+  } else if (disownsItself(rule, reading)) reading.unknown.push(text);
   const suggestion = name === 'intel_iommu' ? 'intel_iommu=on' : null;
   return ignored(text, 'has no value: Linux ignores it', suggestion);
 }
@@ -215,12 +246,21 @@ function matchingRule(
     .sort((a, b) => b.word.length - a.word.length)[0];
 }
 
-/** A boolean as kstrtobool reads it: y, t, 1, on and n, f, 0, off, by the first letters. */
+/** Until 5.16 intel_iommu_setup returned 0, as if it had not known its own parameter, which was then listed. */
+const disownsItself = ({ others }: ParameterRule, { version }: Reading): boolean =>
+  others === 'printed' && !isSince(version, '5.16');
+
+const malformed = ({ name }: ParameterRule): string => `Malformed early option '${name}'`;
+
+/** A boolean as kstrtobool reads it: y, 1, on and n, 0, off, since 5.19 t and f too, by the first letters. */
 function readBoolean(text: string, value: string | null, rule: ParameterRule, reading: Reading): Read {
   // A module's parameter without a value is on (param_set_bool).
-  const isOn = value === null ? !rule.early : /^(y|t|1|on)/i.test(value);
-  if (!isOn && !/^(n|f|0|of)/i.test(value ?? '')) {
-    if (rule.early) reading.early.push(`Malformed early option '${rule.name}'`);
+  const [yes, no] = isSince(reading.version, '5.19')
+    ? [/^(y|t|1|on)/i, /^(n|f|0|of)/i]
+    : [/^(y|1|on)/i, /^(n|0|of)/i];
+  const isOn = value === null ? !rule.early : yes.test(value);
+  if (!isOn && !no.test(value ?? '')) {
+    if (rule.early) reading.early.push(malformed(rule));
     const why = rule.early ? 'Linux says that it is malformed and ignores it' : 'Linux ignores it';
     return ignored(text, `"${value ?? ''}" is neither 0 nor 1: ${why}`, `${rule.name}=1`);
   }
@@ -252,7 +292,7 @@ function ignoredWord(word: string, { name, rules, others }: ParameterRule, versi
   const when = elsewhere?.since === undefined ? 'any more' : 'yet';
   const what = elsewhere === undefined ? 'is unknown' : `is not known to Linux ${version} ${when}`;
   const how =
-    others === 'printed' && isSince(version, '5.18')
+    others === 'printed' && isSince(version, '5.16')
       ? 'Linux says so in its log and ignores it'
       : 'Linux ignores it silently';
   return `"${word}" ${what}: ${how}`;

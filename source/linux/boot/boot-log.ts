@@ -16,8 +16,11 @@ export function logTables(
   unitBase: number,
   functions: readonly PciFunction[],
 ): void {
+  // Once when it is found, with what early parameters print, and once when the others are read.
   log.boot(0, `Command line: ro ${settings.line}`.trimEnd());
-  for (const message of settings.messages) log.boot(0.0042, message);
+  for (const message of settings.messages.early) log.boot(0.0011, message);
+  log.boot(0.0042, `Kernel command line: ro ${settings.line}`.trimEnd());
+  for (const message of settings.messages.late) log.boot(0.0042, message);
   log.boot(0.0312, `DMAR: Host address width ${unit.hostAddressWidth}`);
   log.boot(0.0312, `DMAR: DRHD base: ${tableAddress(unitBase)} flags: 0x1`);
   const version = `${unit.version >>> 4}:${unit.version & 15}`;
@@ -55,7 +58,7 @@ export function logPolicy(log: KernelLog, policy: Policy, version: KernelVersion
   const { announced, messages, typeSetByCommandLine, strictSetByCommandLine } = policy;
   for (const message of messages.early) log.boot(0.2803, message);
   // Older kernels leave a blank where nothing follows.
-  const nothing = isSince(version, '6.2') ? '' : ' ';
+  const nothing = isSince(version, '6.5') ? '' : ' ';
   const from = (byCommandLine: boolean) => (byCommandLine ? ' (set via kernel command line)' : nothing);
   const isIdentity = announced.defaultType === 'identity';
   const type = isIdentity ? 'Passthrough' : 'Translated';
@@ -66,9 +69,9 @@ export function logPolicy(log: KernelLog, policy: Policy, version: KernelVersion
 }
 
 /** Lines about a unit that is put to use. */
-export function logUnit(log: KernelLog, functions: readonly PciFunction[]): void {
+export function logUnit(log: KernelLog, functions: readonly PciFunction[], version: KernelVersion): void {
   if (functions.every((fn) => fn.reserved.length === 0)) log.boot(0.308, 'DMAR: No RMRR found');
   log.boot(0.3081, 'DMAR: No ATSR found');
-  log.boot(0.3082, 'DMAR: No SATC found');
+  if (isSince(version, '5.12')) log.boot(0.3082, 'DMAR: No SATC found');
   log.boot(0.3083, 'DMAR: dmar0: Using Queued invalidation');
 }

@@ -1,8 +1,8 @@
 /**
  * The words of the kernel command line that are about the IOMMU, as data: what each sets, what the kernel prints
  * when it reads it, in which versions it exists, and what it is without effect on. Sources: the file named with
- * each parameter, and `Documentation/admin-guide/kernel-parameters.txt`. Versions are those of linux-iommu
- * changes as they were released; a `~` in docs/linux.md marks those that are recollection.
+ * each parameter, and `Documentation/admin-guide/kernel-parameters.txt`. Versions are those of the releases x.y.0;
+ * stable updates have some of the changes earlier.
  */
 import type { KernelVersion } from '../version.ts';
 
@@ -197,7 +197,15 @@ export const parameterRules: readonly ParameterRule[] = [
         word: 'tboot_noforce',
         effect: 'does not force the IOMMU on after a measured launch',
         sets: { noTbootForce: true },
+        message: 'Intel-IOMMU: not forcing on after tboot. This could expose security risk for tboot',
+        before: '5.8',
+      },
+      {
+        word: 'tboot_noforce',
+        effect: 'does not force the IOMMU on after a measured launch',
+        sets: { noTbootForce: true },
         message: 'DMAR: Intel-IOMMU: not forcing on after tboot. This could expose security risk for tboot',
+        since: '5.8',
       },
       {
         word: 'nobounce',
@@ -284,15 +292,24 @@ export const parameterRules: readonly ParameterRule[] = [
     others: 'ignored',
     source: 'drivers/iommu/irq_remapping.c',
     rules: [
-      { word: 'on', effect: 'uses interrupt remapping', sets: { interruptRemapping: true } },
+      {
+        word: 'on',
+        effect: 'uses interrupt remapping, and posts interrupts to guests',
+        sets: { interruptRemapping: true, postedInterrupts: true },
+      },
       {
         word: 'off',
         effect: 'does not use interrupt remapping; VFIO then refuses to assign devices',
-        sets: { interruptRemapping: false },
+        sets: { interruptRemapping: false, postedInterrupts: false },
       },
       { word: 'nosid', effect: 'does not check who sends an interrupt', sets: { sourceIdCheck: false } },
       { word: 'no_x2apic_optout', effect: 'uses x2APIC even if the firmware asks not to' },
       { word: 'nopost', effect: 'does not post interrupts to guests', sets: { postedInterrupts: false } },
+      {
+        word: 'posted_msi',
+        effect: 'gathers interrupts of the host in posted descriptors (CONFIG_X86_POSTED_MSI); not done here',
+        since: '6.10',
+      },
     ],
   },
   {

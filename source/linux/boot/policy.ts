@@ -61,21 +61,29 @@ export const plainPlatform: Platform = { optIn: false, measuredLaunch: false, me
 
 /** What of the machine bears on the decision. */
 export type Situation = {
-  /** CAP.CM, and no first stage in use. */
+  /** CAP.CM. */
   readonly cachingMode: boolean;
+  /** Domains of the DMA API are first-stage tables, of which a unit in caching mode keeps no absent entries. */
+  readonly firstStage: boolean;
   /** There is a port for external devices. */
   readonly externalPort: boolean;
   readonly platform: Platform;
 };
 
-const plainSituation: Situation = { cachingMode: false, externalPort: false, platform: plainPlatform };
+const plainSituation: Situation = {
+  cachingMode: false,
+  firstStage: false,
+  externalPort: false,
+  platform: plainPlatform,
+};
 
 /** Decide for a machine that has a unit; a machine without one never translates. */
 export function decide(
   settings: BootSettings,
   build: KernelBuild,
-  { cachingMode, externalPort, platform }: Situation = plainSituation,
+  { cachingMode, firstStage, externalPort, platform }: Situation = plainSituation,
 ): Policy {
+  const { version } = build;
   const early: string[] = [];
   const start: string[] = [];
   const unit: string[] = [];
@@ -84,7 +92,9 @@ export function decide(
     early.push('iommu: Memory encryption detected - Disabling default IOMMU Passthrough');
     passthrough = false;
   }
-  let strict = settings.driverStrict || (settings.strict ?? build.defaultDomain === 'strict');
+  // CONFIG_IOMMU_DEFAULT_DMA_STRICT came with 5.15; before, the driver of the unit is lazy unless told otherwise.
+  const builtStrict = build.defaultDomain === 'strict' && isSince(version, '5.15');
+  let strict = settings.driverStrict || (settings.strict ?? builtStrict);
   const typeOf = () => (passthrough ? 'identity' : strict ? 'DMA' : 'DMA-FQ') as DefaultType;
   const announced = { defaultType: typeOf(), strict };
 
@@ -93,7 +103,7 @@ export function decide(
     settings.intelIommu === null ? !build.intelIommuDefaultOn : settings.intelIommu === 'off';
   if (platform.measuredLaunch && !settings.noTbootForce) {
     if (!translation) {
-      start.push('DMAR: Forcing Intel-IOMMU to enabled');
+      start.push(`${isSince(version, '6.0') ? 'DMAR' : 'tboot'}: Forcing Intel-IOMMU to enabled`);
       reason = 'a measured launch forces it on';
     }
     translation = true;
@@ -106,8 +116,10 @@ export function decide(
     // Only what is untrusted is then translated: whatever the line says, as the default was off.
     if (isDisabled) passthrough = true;
   }
-  if (translation && cachingMode) {
-    unit.push('DMAR: IOMMU batching disallowed due to virtualization');
+  if (translation && cachingMode && forcesStrict(version, firstStage)) {
+    // Before 5.15 the driver is silent where it is strict already, and says it in other words.
+    if (isSince(version, '5.15')) unit.push('DMAR: IOMMU batching disallowed due to virtualization');
+    else if (!strict) unit.push('DMAR: IOMMU batching is disabled due to virtualization');
     strict = true;
   }
   return {
@@ -123,14 +135,19 @@ export function decide(
   };
 }
 
+/** Whether a unit in caching mode has everything invalidated at once: since 5.11, and since 6.1 not with a first stage. */
+const forcesStrict = (version: KernelVersion, firstStage: boolean): boolean =>
+  isSince(version, '5.11') && !(firstStage && isSince(version, '6.1'));
+
 /** Whether a unit is used in scalable mode: asked for or built in, and there (sm_supported). */
 export function usesScalableMode(
   settings: BootSettings,
   build: KernelBuild,
   unit: { readonly scalableMode: boolean },
 ): boolean {
-  const wanted =
-    settings.scalableMode === null ? build.scalableModeDefaultOn : settings.scalableMode === 'on';
+  // CONFIG_INTEL_IOMMU_SCALABLE_MODE_DEFAULT_ON is off by itself before 5.15.
+  const builtOn = build.scalableModeDefaultOn && isSince(build.version, '5.15');
+  const wanted = settings.scalableMode === null ? builtOn : settings.scalableMode === 'on';
   return wanted && unit.scalableMode;
 }
 

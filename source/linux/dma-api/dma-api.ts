@@ -48,7 +48,7 @@ export class DmaApi {
   private readonly bounce: DmaApiParts['bounce'];
   private readonly direct: DmaApiParts['direct'];
   private saidInactive = false;
-  /** Since 6.4 a device that once finds no address below 4 GiB does not look there again. */
+  /** Since 6.6 a device that once finds no address below 4 GiB does not look there again. */
   private readonly givesUp32Bit: boolean;
 
   constructor({ driver, meter, version, say, bounce, direct }: DmaApiParts) {
@@ -57,7 +57,7 @@ export class DmaApi {
     this.say = say;
     this.bounce = bounce;
     this.direct = direct;
-    this.givesUp32Bit = isSince(version, '6.4');
+    this.givesUp32Bit = isSince(version, '6.6');
   }
 
   /**

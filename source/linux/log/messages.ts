@@ -6,8 +6,8 @@ import { bdf } from '../../vtd/source-id.ts';
 import { DEFAULT_VERSION, isSince, type KernelVersion } from '../version.ts';
 
 /**
- * The line for one fault record of four 32-bit words, without the time stamp. Before 5.17 a device is printed with
- * 0x, before 5.14 numbers without, and the reason in decimal.
+ * The line for one fault record of four 32-bit words, without the time stamp. 5.14 alone prints a device with 0x;
+ * before it numbers had none either, and the reason was decimal.
  */
 export function faultMessage(words: ArrayLike<number>, version: KernelVersion = DEFAULT_VERSION): string {
   const record = faultRecord.decode(words);
@@ -17,7 +17,7 @@ export function faultMessage(words: ArrayLike<number>, version: KernelVersion = 
   const code = `${isOld ? reason : reason.toString(16)}`.padStart(2, '0');
   const end = `[fault reason ${isOld ? code : `0x${code}`}] ${faultReason(reason).kernelText}`;
   const name = bdf(Number(record.SID));
-  const device = isOld || isSince(version, '5.17') ? name : `0x${name.replace(':', ':0x')}`;
+  const device = isOld || isSince(version, '5.15') ? name : `0x${name.replace(':', ':0x')}`;
   if (hasInterruptText(reason)) {
     const index = hexadecimal((record.FI >> 48n).toString(16));
     return `DMAR: [INTR-REMAP] Request device [${device}] fault index ${index} ${end}`;

@@ -33,6 +33,7 @@ export class RecordingFold {
     const { boot, cachingMode } = trace.command ?? { boot: '', cachingMode: false };
     const { defaultType, strict } = decide(readBootLine(boot), defaultBuild, {
       cachingMode,
+      firstStage: false,
       externalPort: false,
       platform: plainPlatform,
     });
