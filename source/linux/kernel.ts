@@ -198,7 +198,8 @@ export class Kernel {
       devices,
       version,
       isUsed: policy.translation,
-      isStarted: policy.translation || !settings.noIommu,
+      // Up to 5.5 the files come once the unit translates, then as soon as the driver starts.
+      isStarted: policy.translation || (isSince(version, '5.6') && !settings.noIommu),
       interruptTable: driver.interruptTable,
       log: log.lines,
       line: settings.line,

@@ -1,7 +1,8 @@
 /** Files of sysfs and debugfs, tab by tab. */
 import { describe, expect, test } from 'vitest';
 import { defaultBuild } from '../../source/linux/boot/policy.ts';
-import type { KernelVersion } from '../../source/linux/version.ts';
+import { isSince, type KernelVersion } from '../../source/linux/version.ts';
+import { presets } from '../../source/vtd/unit/capabilities.ts';
 import { DATA, Host, id, MiB } from '../support/host.ts';
 import { recordedHost } from '../support/recorded-machine.ts';
 
@@ -19,6 +20,29 @@ const names = (host: Host, path: string): readonly string[] | null => {
   const found = host.kernel.files().read(path);
   return found?.kind === 'folder' ? found.names : null;
 };
+
+const ofVersion = (version: KernelVersion, line = LAZY) =>
+  new Host(line, { build: { ...defaultBuild, version } });
+
+/** Lines of drivers/iommu/intel/debugfs.c (intel-iommu-debugfs.c up to 5.7), intel_iommu_debugfs_init. */
+test.each([
+  ['5.4', 'dmar_translation_struct iommu_regset ir_translation_struct'],
+  ['5.6', 'dmar_translation_struct domain_translation_struct iommu_regset ir_translation_struct'],
+  [
+    '5.8',
+    'dmar_translation_struct domain_translation_struct invalidation_queue iommu_regset ir_translation_struct',
+  ],
+  [
+    '5.14',
+    'dmar_perf_latency dmar_translation_struct domain_translation_struct invalidation_queue iommu_regset ir_translation_struct',
+  ],
+  ['6.7', 'dmar_perf_latency dmar_translation_struct invalidation_queue iommu_regset ir_translation_struct'],
+] as const)('Linux %s has %s', (version, files) => {
+  const found = names(ofVersion(version), DEBUG)?.filter((name) => !name.endsWith('/'));
+  expect(found).toEqual(files.split(' '));
+  // Up to 5.5 they are made after the unit was put to use, since then before.
+  expect(names(ofVersion(version, ''), DEBUG) === null).toBe(!isSince(version, '5.6'));
+});
 
 test('ir_translation_struct has the entries that drivers got, and none once they are gone', () => {
   const host = new Host(LAZY);
@@ -132,23 +156,54 @@ describe('domain_translation_struct', () => {
     expect(lines[1]).toBe(
       'IOVA_PFN         \tPML5E             \tPML4E             \tPDPE              \tPDE               \tPTE',
     );
+    // Since 6.7 the columns below a large page are left out (dump_page_info).
     expect(lines[2]).toMatch(
-      /^0x00000000ffc00 \|\t0x0{16}\t0x[0-9a-f]{13}003\t0x[0-9a-f]{13}003\t0x0000000001200083\t0x0{16}$/,
+      /^0x00000000ffc00 \|\t0x0{16}\t0x[0-9a-f]{13}003\t0x[0-9a-f]{13}003\t0x0000000001200083$/,
     );
     expect(lines[3]).toMatch(/^0x00000000fffff \|\t0x0{16}(\t0x[0-9a-f]{13}003){3}\t0x0000000001000002$/);
   });
 
-  test('is one file for all devices before 6.7', () => {
+  test('is one file for all devices before 6.7, with all columns of a large page', () => {
     const host = mapped('6.6');
     expect(names(host, DEBUG)).not.toContain('0000:03:00.0/');
-    expect(text(host, `${DEBUG}/domain_translation_struct`)).toContain(
-      'IOVA_PFN\t\tPML5E\t\t\tPML4E\t\t\tPDPE\t\t\tPDE\t\t\tPTE\n0x00000000ffc00 |\t',
+    expect(text(host, `${DEBUG}/domain_translation_struct`)).toMatch(
+      /IOVA_PFN\t\tPML5E\t\t\tPML4E\t\t\tPDPE\t\t\tPDE\t\t\tPTE\n0x00000000ffc00 \|\t(0x[0-9a-f]{16}\t){4}0x0{16}\n/,
     );
   });
 
-  test('is empty for a device that is passed through', () => {
-    expect(text(new Host('intel_iommu=on iommu=pt'), `${DEBUG}/0000:03:00.0/domain_translation_struct`)).toBe(
-      '',
+  test.each([
+    // Each device, with the PASID that auxiliary domains had.
+    ['5.17', /^Device 0000:(\S+) with pasid 0 @0x[0-9a-f]+000$/, ['00:14.0', '00:14.2']],
+    ['5.19', /^Device 0000:(\S+) @0x[0-9a-f]+000$/, ['00:14.0', '00:14.2']],
+    // The first device of a group, once for each of its members.
+    ['6.0', /^Device 0000:(\S+) @0x[0-9a-f]+000$/, ['00:14.0', '00:14.0']],
+  ] as const)('Linux %s heads each table with %s', (version, heading, group) => {
+    const lines = text(mapped(version), `${DEBUG}/domain_translation_struct`).split('\n');
+    const headings = lines.filter((line) => line.startsWith('Device'));
+    expect(headings.map((line) => heading.exec(line)?.[1])).toEqual([
+      ...group,
+      '03:00.0',
+      '04:00.0',
+      '05:00.0',
+      '07:00.0',
+    ]);
+  });
+
+  test.each([
+    // Linux does not look at TT and walks page 0 of memory, in which nothing is present here.
+    ['6.12', /^Device 0000:03:00\.0 @0x0\nIOVA_PFN.*PTE\n$/],
+    ['6.17', /^Device 0000:03:00\.0 @0x0\nIOVA_PFN.*PTE\n$/],
+    ['6.18', /^$/],
+  ] as const)('Linux %s shows no page of a device that is passed through', (version, shown) => {
+    const host = ofVersion(version, 'intel_iommu=on iommu=pt');
+    expect(text(host, `${DEBUG}/0000:03:00.0/domain_translation_struct`)).toMatch(shown);
+  });
+
+  test('in scalable mode names the PASID', () => {
+    const host = new Host(LAZY, { unit: presets.server });
+    host.kernel.map(nic, DATA, 4096, 'both');
+    expect(text(host, `${DEBUG}/0000:03:00.0/domain_translation_struct`)).toMatch(
+      /^Device 0000:03:00\.0 with pasid 0 @0x[0-9a-f]+000\n/,
     );
   });
 });
@@ -174,6 +229,43 @@ test('iommu_regset has names, offsets and contents', () => {
   expect(lines).toContain('GSTS            \t0x1c\t\t0x00000000c7000000');
   expect(lines).toContain('CAP             \t0x08\t\t0x00d2008c40660462');
   expect(lines).toContain('MTRR_PHYSMASK9  \t0x218\t\t0x0000000000000000');
+});
+
+describe('the registers that iommu_regset lists', () => {
+  const listed = (version: KernelVersion) => {
+    const lines = text(ofVersion(version), `${DEBUG}/iommu_regset`).split('\n').slice(2, -2);
+    return lines.map((line) => line.replace(/ *\t.*/, ''));
+  };
+  const places = (version: KernelVersion) =>
+    text(ofVersion(version), `${DEBUG}/iommu_regset`)
+      .split('\n')
+      .filter((line) => line.startsWith('VC'))
+      .map((line) => line.split(/\s+/).slice(0, 2).join(' '));
+
+  test('up to 5.5 one list, read as 64 bits each', () => {
+    expect(listed('5.5').slice(0, 13)).toEqual(
+      'VER CAP ECAP GCMD GSTS RTADDR CCMD FSTS FECTL FEDATA FEADDR FEUADDR AFLOG'.split(' '),
+    );
+    const lines = text(ofVersion('5.4'), `${DEBUG}/iommu_regset`).split('\n');
+    // GCMD reads as zero, and GSTS comes behind it.
+    expect(lines).toContain('GCMD            \t0x18\t\t0xc700000000000000');
+  });
+
+  test('since 5.6 those of 32 bits, then those of 64', () => {
+    expect(listed('5.6').slice(0, 4)).toEqual(['VER', 'GCMD', 'GSTS', 'FSTS']);
+    expect(listed('6.12').slice(16, 22)).toEqual(['PEUADDR', 'CAP', 'ECAP', 'RTADDR', 'CCMD', 'AFLOG']);
+    expect([...listed('5.5')].sort()).toEqual([...listed('5.6')].sort());
+  });
+
+  test('virtual commands up to 6.7, until 5.14 in the wrong place', () => {
+    expect(places('5.14')).toEqual(['VCCAP 0xe00', 'VCMD 0xe10', 'VCRSP 0xe20']);
+    expect(places('6.7')).toEqual(['VCCAP 0xe30', 'VCMD 0xe00', 'VCRSP 0xe10']);
+    expect(places('6.8')).toEqual([]);
+  });
+
+  test('no CCMD and AFLOG since 6.18', () => {
+    expect(listed('6.17').filter((name) => !listed('6.18').includes(name))).toEqual(['CCMD', 'AFLOG']);
+  });
 });
 
 test('what is not there is null, and every path that is listed can be read', () => {

@@ -1,4 +1,7 @@
-/** `/sys/kernel/debug/iommu/intel`: `drivers/iommu/intel/debugfs.c`, with its tabs and blanks. */
+/**
+ * `/sys/kernel/debug/iommu/intel`: `drivers/iommu/intel/debugfs.c`, with its tabs and blanks, as each version since 5.4
+ * prints them.
+ */
 import { join } from '../../vtd/bits.ts';
 import type { PhysicalMemory } from '../../vtd/memory.ts';
 import { bdf } from '../../vtd/source-id.ts';
@@ -29,21 +32,16 @@ export function addDebug(tree: FileTree, parts: DebugParts): void {
   const { devices, version, isUsed } = parts;
   tree.add(`${DEBUG}/iommu_regset`, () => registerSet(parts));
   tree.add(`${DEBUG}/dmar_translation_struct`, () => translationStructures(parts));
-  tree.add(`${DEBUG}/invalidation_queue`, () => invalidationQueue(parts));
+  if (isSince(version, '5.8')) tree.add(`${DEBUG}/invalidation_queue`, () => invalidationQueue(parts));
   tree.add(`${DEBUG}/ir_translation_struct`, () => interruptStructures(parts));
   if (isSince(version, '5.14')) tree.add(`${DEBUG}/dmar_perf_latency`, () => latencies(parts));
-  // Since 6.7 each device has a file of its own.
+  // Since 5.6 one file, since 6.7 one for each device.
   if (!isSince(version, '6.7')) {
-    tree.add(`${DEBUG}/domain_translation_struct`, () =>
-      devices
-        .all()
-        .map((record) => domainOf(parts, record, '\n'))
-        .join(''),
-    );
+    if (isSince(version, '5.6')) tree.add(`${DEBUG}/domain_translation_struct`, () => domainsOf(parts));
   } else if (isUsed) {
     for (const record of devices.all()) {
       const path = `${DEBUG}/${pciAddress(record.fn.sourceId)}/domain_translation_struct`;
-      tree.add(path, () => domainOf(parts, record, ''));
+      tree.add(path, () => domainOf(parts, record));
     }
   }
 }
@@ -51,8 +49,10 @@ export function addDebug(tree: FileTree, parts: DebugParts): void {
 const MTRR = ['FIX64K_00000', 'FIX16K_80000', 'FIX16K_A0000', 'FIX4K_C0000', 'FIX4K_C8000', 'FIX4K_D0000'];
 const MORE_MTRR = ['FIX4K_D8000', 'FIX4K_E0000', 'FIX4K_E8000', 'FIX4K_F0000', 'FIX4K_F8000'];
 
+type NamedRegister = readonly [name: string, offset: number];
+
 /** Names and offsets in the order of the kernel: registers of 32 bits, then those of 64. */
-const registers32: readonly (readonly [name: string, offset: number])[] = [
+const registers32: readonly NamedRegister[] = [
   ['VER', Offset.VER],
   ['GCMD', Offset.GCMD],
   ['GSTS', Offset.GSTS],
@@ -72,7 +72,7 @@ const registers32: readonly (readonly [name: string, offset: number])[] = [
   ['PEUADDR', Offset.PEUADDR],
 ];
 
-const registers64: readonly (readonly [name: string, offset: number])[] = [
+const registers64: readonly NamedRegister[] = [
   ['CAP', Offset.CAP],
   ['ECAP', Offset.ECAP],
   ['RTADDR', Offset.RTADDR],
@@ -96,28 +96,47 @@ const registers64: readonly (readonly [name: string, offset: number])[] = [
   }),
 ];
 
-/** The virtual command interface, which Linux gave up with 6.4. */
-const virtualCommands: typeof registers64 = [
-  ['VCCAP', 0xe30],
-  ['VCMD', 0xe00],
-  ['VCRSP', 0xe10],
-];
+/** The virtual command interface, which Linux gave up with 6.8; until 5.15 it looked for it in the wrong place. */
+const virtualCommands = (version: KernelVersion): readonly NamedRegister[] => {
+  if (isSince(version, '6.8')) return [];
+  const offsets = isSince(version, '5.15') ? [0xe30, 0xe00, 0xe10] : [0xe00, 0xe10, 0xe20];
+  return ['VCCAP', 'VCMD', 'VCRSP'].map((name, i) => [name, offsets[i]] as const);
+};
+
+/** Up to 5.5 the registers were one list in another order, all read as if they had 64 bits. */
+const OLD_ORDER =
+  'VER CAP ECAP GCMD GSTS RTADDR CCMD FSTS FECTL FEDATA FEADDR FEUADDR AFLOG PMEN PLMBASE PLMLIMIT PHMBASE PHMLIMIT IQH IQT IQA ICS IRTA PQH PQT PQA PRS PECTL PEDATA PEADDR PEUADDR'.split(
+    ' ',
+  );
+
+/** What a version lists: first what it reads as 32 bits, then what it reads as 64. */
+function listedRegisters(version: KernelVersion): readonly (readonly NamedRegister[])[] {
+  const more = virtualCommands(version);
+  if (isSince(version, '6.18')) {
+    return [registers32, registers64.filter(([name]) => name !== 'CCMD' && name !== 'AFLOG')];
+  }
+  if (isSince(version, '5.6')) return [registers32, [...registers64, ...more]];
+  const all = [...registers32, ...registers64];
+  const old = OLD_ORDER.map((name) => all.find((register) => register[0] === name) as NamedRegister);
+  return [[], [...old, ...registers64.filter(([name]) => name.startsWith('MTRR')), ...more]];
+}
 
 function registerSet({ unit, unitBase, version }: DebugParts): string {
   const line = (name: string, offset: number, value: string) =>
     `${name.padEnd(16)}\t0x${offset.toString(16).padStart(2, '0')}\t\t0x${value.padStart(16, '0')}\n`;
-  const wide = isSince(version, '6.4') ? registers64 : [...registers64, ...virtualCommands];
+  const [narrow, wide] = listedRegisters(version);
   return [
     `IOMMU: ${NAME} Register Base Address: ${unitBase.toString(16)}\n`,
     'Name\t\t\tOffset\t\tContents\n',
-    ...registers32.map(([name, offset]) => line(name, offset, hex8(unit.read32(offset)))),
-    ...wide.map(([name, offset]) => line(name, offset, quad(unit.read64(offset)))),
+    ...narrow.map(([name, offset]) => line(name, offset, hex8(unit.read32(offset)))),
+    ...wide.map(([name, offset]) => line(name, offset, quad([unit.read32(offset), unit.read32(offset + 4)]))),
     '\n',
   ].join('');
 }
 
 function translationStructures(parts: DebugParts): string {
   const { unit, memory } = parts;
+  // Up to 5.5 Linux did not ask; the files were then only made where it translates.
   if (!translates(unit)) return `DMA Remapping is not enabled on ${NAME}\n`;
   const { address, isScalable } = rootTable(unit);
   let text = `IOMMU ${NAME}: Root Table Address: 0x${address.toString(16)}\n`;
@@ -193,36 +212,67 @@ function rootTable(unit: Iommu): { address: number; isScalable: boolean } {
   return { address: join(hi, lo & ~0xfff), isScalable: ((lo >>> 10) & 3) === 1 };
 }
 
-/** The page table that a device's entry leads to, leaf by leaf; nothing for one that is passed through or blocked. */
-function domainOf(parts: DebugParts, { fn }: DeviceRecord, after: string): string {
+/** The tables of all devices in one file; since 6.0 of the first device of its group, once for each member. */
+function domainsOf(parts: DebugParts): string {
+  const { unit, devices, version } = parts;
+  if (!translates(unit)) return '';
+  const shown = devices
+    .all()
+    .map((record) => (isSince(version, '6.0') ? devices.groupOf(record)[0] : record));
+  return shown
+    .map((record) => domainOf(parts, record))
+    .map((text) => (text === '' ? '' : `${text}\n`))
+    .join('');
+}
+
+/** The page table that a device's entry leads to, leaf by leaf. */
+function domainOf(parts: DebugParts, { fn }: DeviceRecord): string {
   const { unit, memory, version } = parts;
-  if (!translates(unit)) return isSince(version, '6.7') ? `DMA Remapping is not enabled on ${NAME}\n` : '';
+  const hasOwnFile = isSince(version, '6.7');
+  if (!translates(unit)) return `DMA Remapping is not enabled on ${NAME}\n`;
   const { address, isScalable } = rootTable(unit);
   const context = contextEntry(memory, address, isScalable, fn.sourceId);
   if (context === null || (context[0] & 1) === 0) return '';
-  const top = isScalable ? pasidTop(memory, context) : legacyTop(memory, context);
+  const top = isScalable ? pasidTop(memory, context) : legacyTop(memory, context, version);
   if (top === null) return '';
-  const pasid = isScalable && isSince(version, '6.7') ? 'with pasid 0 ' : '';
-  const newHeader = [
-    'IOVA_PFN'.padEnd(17),
-    ...['PML5E', 'PML4E', 'PDPE', 'PDE'].map((name) => name.padEnd(18)),
-    'PTE',
-  ];
-  const header = isSince(version, '6.7')
-    ? newHeader.join('\t')
-    : 'IOVA_PFN\t\tPML5E\t\t\tPML4E\t\t\tPDPE\t\t\tPDE\t\t\tPTE';
+  const pasid = !isSince(version, '5.18') || (hasOwnFile && isScalable) ? 'with pasid 0 ' : '';
+  const header = hasOwnFile ? NEW_COLUMNS : 'IOVA_PFN\t\tPML5E\t\t\tPML4E\t\t\tPDPE\t\t\tPDE\t\t\tPTE';
   const lines: string[] = [];
-  walk(memory, top.address, top.levels, 0, [], lines);
-  const start = `Device ${pciAddress(fn.sourceId)} ${pasid}@0x${top.address.toString(16)}\n`;
-  return `${start}${header}\n${lines.join('')}${after}`;
+  walk(memory, top.address, top.levels, 0, [], (iova, entries) =>
+    lines.push(leafLine(iova, entries, hasOwnFile)),
+  );
+  return `Device ${pciAddress(fn.sourceId)} ${pasid}@0x${top.address.toString(16)}\n${header}\n${lines.join('')}`;
 }
+
+const NEW_COLUMNS = [
+  'IOVA_PFN'.padEnd(17),
+  ...['PML5E', 'PML4E', 'PDPE', 'PDE'].map((name) => name.padEnd(18)),
+  'PTE',
+].join('\t');
+
+/**
+ * One leaf. Columns go from the fifth level to the first; those that the table or the walk does not have are zero,
+ * and since 6.7 those below a large page are left out (dump_page_info).
+ */
+function leafLine(pfn: number, path: readonly string[], leavesOut: boolean): string {
+  const columns = Array.from({ length: 5 }, (_, i) => path[i] ?? ZERO);
+  const used = leavesOut && columns[3] === ZERO ? 3 : leavesOut && columns[4] === ZERO ? 4 : 5;
+  const cells = columns.slice(0, used).map((entry) => `0x${entry}`);
+  return `0x${pfn.toString(16).padStart(13, '0')} |\t${cells.join('\t')}\n`;
+}
+
+const ZERO = '0'.repeat(16);
 
 type Top = { readonly address: number; readonly levels: number };
 
-/** TT = 00 and 01 lead to a table, 10 to none. */
-function legacyTop(memory: PhysicalMemory, context: Context): Top | null {
+/**
+ * TT = 00 and 01 lead to a table, 10 to none. From 6.7 to 6.17 Linux does not look at TT, and walks physical page 0
+ * where a device is passed through; before, it has no table for one.
+ */
+function legacyTop(memory: PhysicalMemory, context: Context, version: KernelVersion): Top | null {
   const [lo, hi] = context;
-  if (((lo >>> 2) & 3) > 1) return null;
+  const looksAtType = !isSince(version, '6.7') || isSince(version, '6.18');
+  if (looksAtType && ((lo >>> 2) & 3) > 1) return null;
   return { address: join(hi, lo & ~0xfff), levels: (memory.read32(context.at + 8) & 7) + 2 };
 }
 
@@ -238,29 +288,30 @@ function pasidTop(memory: PhysicalMemory, [lo, hi]: Context): Top | null {
   return { address: join(tableHigh, tableLow & ~0xfff), levels: ((entry >>> 2) & 7) + 2 };
 }
 
-/** One line for each leaf, with the entries on the way: pgtable_walk_level. */
+/**
+ * Every leaf with the entries on the way to it, from the fifth level down: pgtable_walk_level.
+ *
+ * @param visit given the number of the first page and the entries
+ */
 function walk(
   memory: PhysicalMemory,
   table: number,
   level: number,
   start: number,
   path: readonly string[],
-  lines: string[],
+  visit: (pfn: number, path: readonly string[]) => void,
 ): void {
+  if (!memory.has(table + 4095)) return;
   for (let index = 0; index < 512; index++) {
     const [lo, hi] = memory.read64(table + 8 * index);
     if ((lo & 3) === 0) continue;
-    const address = start + index * 512 ** (level - 1);
-    const entries = [...path, quad([lo, hi])];
-    if (level > 1 && (lo & 0x80) === 0) {
-      walk(memory, join(hi & 0xf_ffff, lo & ~0xfff), level - 1, address, entries, lines);
-      continue;
-    }
-    // Columns from the fifth level to the first; those that the walk did not reach are zero.
-    const below = Array.from({ length: level - 1 }, () => '0'.repeat(16));
-    const above = Array.from({ length: 5 - entries.length - below.length }, () => '0'.repeat(16));
-    const columns = [...above, ...entries, ...below].map((entry) => `0x${entry}`);
-    lines.push(`0x${address.toString(16).padStart(13, '0')} |\t${columns.join('\t')}\n`);
+    const pfn = start + index * 512 ** (level - 1);
+    const entries = [...path];
+    while (entries.length < 5 - level) entries.push(ZERO);
+    entries.push(quad([lo, hi]));
+    if (level > 1 && (lo & 0x80) === 0)
+      walk(memory, join(hi & 0xf_ffff, lo & ~0xfff), level - 1, pfn, entries, visit);
+    else visit(pfn, entries);
   }
 }
 

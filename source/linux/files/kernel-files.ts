@@ -5,7 +5,7 @@ import { addGroups } from './groups.ts';
 import { addUnit } from './unit.ts';
 
 export type FileParts = DebugParts & {
-  /** `iommu=off`: the driver of the unit does not start, and its debugfs files are not made. */
+  /** The driver of the unit made its debugfs files: not with `iommu=off`, where it does not start. */
   readonly isStarted: boolean;
   readonly log: readonly string[];
   readonly line: string;
