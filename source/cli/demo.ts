@@ -7,6 +7,7 @@ import { checkDemo, failuresOf } from '../demo/check-demo.ts';
 import type { Demo } from '../demo/demo.ts';
 import { readDemo } from '../demo/read-demo.ts';
 import type { MachineOptions } from '../machine/machine.ts';
+import type { MeasuredRow } from '../simulation/snapshot.ts';
 import { startSimulator } from '../sources/simulator/simulator.ts';
 import { EXPECTATION_FAILED } from './exit-codes.ts';
 import { readInput } from './input.ts';
@@ -41,6 +42,13 @@ function find(name: string): Demo {
 /** No demo of that name. */
 export class UnknownDemo extends Error {}
 
+/** What a scene measured, under the line of the scene. */
+const tableText = (measured: readonly MeasuredRow[]): string[] =>
+  measured.map(({ row, values }) => {
+    const figures = values.map(({ heading, value }) => `${heading} ${value}`).join(', ');
+    return `              ${row}: ${figures}`;
+  });
+
 /** The machine that the first scene finds. */
 const machine: MachineOptions = { boot: DEFAULT_BOOT, seed: 42 };
 
@@ -58,10 +66,11 @@ async function playOrCheck(demo: Demo, flags: Flags): Promise<void> {
 /** Print each scene with what became of its expectations; what failed goes to standard error, with file and line. */
 function check(demo: Demo): void {
   const scenes = checkDemo(demo, machine);
-  const lines = scenes.map(({ scene, results }, i) => {
+  const lines = scenes.flatMap(({ scene, results, measured }, i) => {
     const met = results.filter(({ holds }) => holds).length;
     const mark = met === results.length ? 'ok    ' : 'FAILED';
-    return `${mark} ${String(i + 1).padStart(2)}/${scenes.length}  ${met} of ${results.length}  ${scene.heading}`;
+    const line = `${mark} ${String(i + 1).padStart(2)}/${scenes.length}  ${met} of ${results.length}  ${scene.heading}`;
+    return [line, ...tableText(measured)];
   });
   process.stdout.write(`${demo.title}\n${lines.join('\n')}\n`);
   const failures = failuresOf(demo, scenes);

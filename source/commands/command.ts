@@ -88,6 +88,12 @@ export type Command =
   | { readonly name: 'mark' }
   /** Something that should be true now: an expression over what can be seen of the machine. */
   | { readonly name: 'expect'; readonly expression: string }
+  /** Note figures of this moment, as a row of a table: `measure strict: walks = change(page_walks)`. */
+  | {
+      readonly name: 'measure';
+      readonly row: string;
+      readonly columns: readonly { readonly heading: string; readonly value: string }[];
+    }
   /** Look at a view. */
   | {
       readonly name: 'open';

@@ -3,7 +3,7 @@ import { hexOf } from '../vtd/bits.ts';
 import { type PresetName, presets } from '../vtd/unit/capabilities.ts';
 import { type Command, type CommandName, entryTables, viewNames } from './command.ts';
 import { durationText, parseDuration } from './duration.ts';
-import { parseExpression } from './expect/expression.ts';
+import { parseExpression, parseQuantity } from './expect/expression.ts';
 import { experimentIds } from './experimenting.ts';
 import { quoted } from './printable.ts';
 import {
@@ -242,6 +242,11 @@ const grammar: { readonly [N in CommandName]: Grammar } = {
       return { name: 'expect', expression };
     },
   },
+  measure: {
+    usage: 'measure <row>: <column> = <value>, …',
+    help: 'note values of this moment as a row of the table that a demo shows (see demos)',
+    parse: (_, text) => measureCommand(afterName(text)),
+  },
   open: {
     usage: 'open <view> [device] [address|buffer]',
     help: 'look at a view of the dashboard: `open tables nic0`',
@@ -310,6 +315,20 @@ function dmaCommand(words: readonly string[]): Command {
     bytes: integer('the number of bytes', bytes, 1, MAX_DMA_BYTES),
     ...pasid,
   };
+}
+
+/** `strict: walks = change(page_walks), waits = change(invalidations.wait)` */
+function measureCommand(text: string): Command {
+  const example = 'such as "strict: walks = change(page_walks)"';
+  const [, row, rest] = /^([^:]+):(.*)$/.exec(text) ?? [];
+  if (row === undefined) throw new Wrong(`expected a row ${example}, got ${quoted(text)}`);
+  const columns = rest.split(',').map((column) => {
+    const [, heading, value] = /^\s*([^=]*[^=\s])\s*=\s*(.*?)\s*$/.exec(column) ?? [];
+    if (heading === undefined) throw new Wrong(`expected a column ${example}, got ${quoted(column.trim())}`);
+    parseQuantity(value);
+    return { heading, value };
+  });
+  return { name: 'measure', row: row.trim(), columns };
 }
 
 /** Read one command. */
@@ -382,6 +401,10 @@ export function commandText(command: Command): string {
       return 'mark';
     case 'expect':
       return `expect ${command.expression}`;
+    case 'measure': {
+      const columns = command.columns.map(({ heading, value }) => `${heading} = ${value}`);
+      return `measure ${command.row}: ${columns.join(', ')}`;
+    }
     case 'experiment':
       if (command.experiment === null) return 'experiment off';
       return `experiment ${command.experiment}${command.as === 'live' ? ' live' : ''}`;

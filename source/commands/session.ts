@@ -8,13 +8,14 @@ import { rebooting } from '../linux/real-twin.ts';
 import { KernelRefusal } from '../linux/refusal.ts';
 import type { MachineOptions } from '../machine/machine.ts';
 import { COLUMN_NS, Simulation } from '../simulation/simulation.ts';
-import type { Focus, Inspected, Notice, RunState, Snapshot } from '../simulation/snapshot.ts';
+import type { Focus, Inspected, MeasuredRow, Notice, RunState, Snapshot } from '../simulation/snapshot.ts';
 import { snapshotOf } from '../simulation/state.ts';
 import { presets } from '../vtd/unit/capabilities.ts';
 import { carryOut } from './apply.ts';
 import { addressFor } from './buffers.ts';
 import type { Command } from './command.ts';
 import { check, type Expectation } from './expect/check.ts';
+import { type Moment, parseQuantity } from './expect/expression.ts';
 import { countsOf } from './expect/values.ts';
 import { Experimenting, setupOf } from './experimenting.ts';
 import { readKernelFile } from './inspect.ts';
@@ -52,6 +53,8 @@ export class Session {
   other: Session | null = null;
   /** What was expected, and whether it was so, since somebody last emptied this. */
   expectations: Expectation[] = [];
+  /** What was measured since somebody last emptied this. */
+  measured: MeasuredRow[] = [];
   /** Why the last command was refused; empty if it was not. */
   refusal = '';
   /** Counts at the last `mark`; none since boot. */
@@ -86,7 +89,8 @@ export class Session {
         this.refuse(`${error.message}${errno}`);
       }
     });
-    if (command.name !== 'expect') this.refusal = this.notice?.ok === false ? this.notice.text : '';
+    if (command.name !== 'expect' && command.name !== 'measure')
+      this.refusal = this.notice?.ok === false ? this.notice.text : '';
     if (this.simulation.halted !== null) this.noticeHalt();
     if (changesMachine(command)) this.other?.apply(command);
     this.other?.simulation.advance(this.simulation.now);
@@ -160,6 +164,8 @@ export class Session {
         return { text: 'Changes count from here.', linux: [] };
       case 'expect':
         return this.expect(command.expression);
+      case 'measure':
+        return this.measure(command);
       case 'open':
         return this.open(command);
       case 'inspect':
@@ -232,14 +238,27 @@ export class Session {
   }
 
   private expect(expression: string): Result {
-    const expectation = check(expression, {
-      simulation: this.simulation,
-      since: this.since,
-      refusal: this.refusal,
-    });
+    const expectation = check(expression, this.moment());
     this.expectations.push(expectation);
     if (!expectation.holds) throw new Refused(`expected ${expression}, got ${expectation.got}`);
     return { text: `True: ${expression}.`, linux: [] };
+  }
+
+  private measure({ row, columns }: Extract<Command, { name: 'measure' }>): Result {
+    const moment = this.moment();
+    const values = columns.map(({ heading, value }) => ({
+      heading,
+      value: parseQuantity(value).read(moment),
+    }));
+    this.measured.push({ row, values });
+    return {
+      text: `${row}: ${values.map(({ heading, value }) => `${heading} ${value}`).join(', ')}.`,
+      linux: [],
+    };
+  }
+
+  private moment(): Moment {
+    return { simulation: this.simulation, since: this.since, refusal: this.refusal };
   }
 
   private open({ view, device, address }: Extract<Command, { name: 'open' }>) {
@@ -292,6 +311,7 @@ const changesMachine = ({ name }: Command): boolean =>
     'step',
     'speed',
     'expect',
+    'measure',
     'open',
     'inspect',
     'experiment',

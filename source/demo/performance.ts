@@ -46,6 +46,7 @@ export class Performance {
     this.entered++;
     if (isOver) {
       this.results = [];
+      session.measured = [];
       session.apply({ name: 'run', forNs: null });
     } else {
       session.restart(this.options);
@@ -68,7 +69,7 @@ export class Performance {
 
   /** The performance as a screen shows it. */
   state(): DemoState {
-    const { demo, scene, results, entered, focus } = this;
+    const { demo, session, scene, results, entered, focus } = this;
     const now = demo.scenes[scene - 1];
     const next = demo.scenes[scene];
     return {
@@ -83,6 +84,7 @@ export class Performance {
       ],
       notes: now?.notes ?? [],
       commands: now?.commands.map(({ text }) => text) ?? [],
+      measured: session.measured.slice(),
       results: results.map(({ expression, holds, got }) => ({ expression, holds, got })),
       next: next === undefined ? null : { heading: next.heading, caption: next.caption },
       entered,
@@ -95,6 +97,7 @@ export class Performance {
 export function perform(session: Session, { commands }: Scene): SceneResult[] {
   const results: SceneResult[] = [];
   session.expectations = [];
+  session.measured = [];
   session.apply({ name: 'mark' });
   commands.forEach(({ command, text, line }, i) => {
     const notice = session.apply(command);

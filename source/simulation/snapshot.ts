@@ -71,6 +71,16 @@ export type DeviceState = {
   readonly rates: DeviceCounts;
   /** How long its requests took lately, from the timing model; null where that is not known. */
   readonly latency: LatencySummary | null;
+  /** How much memory it can reach now; null where that is not known. */
+  readonly reach: Reach | null;
+};
+
+/** Pages of 4 KiB. */
+export type Reach = {
+  /** All of memory where nothing is translated; what its tables map where it is. */
+  readonly mapped: number;
+  /** Gone from its tables, and not yet from the IOTLB. */
+  readonly stale: number;
 };
 
 /** Nanoseconds from issue to completion: half of the requests took no longer than `p50Ns`, 99 % than `p99Ns`. */
@@ -276,6 +286,12 @@ export type Notice = {
   readonly linux: readonly string[];
 };
 
+/** A row of a table: values of one moment under their headings. */
+export type MeasuredRow = {
+  readonly row: string;
+  readonly values: readonly { readonly heading: string; readonly value: number | string }[];
+};
+
 /** A demo that plays, as the room, the speaker and the keys need it. */
 export type DemoState = {
   readonly name: string;
@@ -294,6 +310,8 @@ export type DemoState = {
   readonly commands: readonly string[];
   /** What the scene expected, whether it was so, and what was there. */
   readonly results: readonly { readonly expression: string; readonly holds: boolean; readonly got: string }[];
+  /** What the scene measured, a row for each time; empty if nothing. */
+  readonly measured: readonly MeasuredRow[];
   readonly next: { readonly heading: string; readonly caption: readonly string[] } | null;
   /** Counts up each time a scene is entered. */
   readonly entered: number;

@@ -10,6 +10,7 @@ import { bdf } from '../vtd/source-id.ts';
 import type { Iommu } from '../vtd/unit/iommu.ts';
 import { Global, Offset } from '../vtd/unit/registers.ts';
 import { laneOf } from './lane.ts';
+import { reachOf } from './reach.ts';
 import type { Simulation } from './simulation.ts';
 import type {
   DeviceState,
@@ -74,6 +75,7 @@ export function snapshotOf(
       counts: simulation.countsOf(index),
       rates: rates[index],
       latency: latencyOf(device),
+      reach: reachOf(simulation, device),
     })),
     series: statistics.columns.slice(),
     events: journal.events.slice(-EVENTS_SHOWN),
@@ -114,7 +116,7 @@ export function unitRegisters(unit: Iommu): Snapshot['unit'] {
 export function deviceIdentity(
   { machine }: Simulation,
   device: Device,
-): Omit<DeviceState, 'counts' | 'rates' | 'latency'> {
+): Omit<DeviceState, 'counts' | 'rates' | 'latency' | 'reach'> {
   const { model, guest } = device;
   const record = machine.kernel.device(model.sourceId);
   const translation = machine.kernel.policy.translation;

@@ -1,8 +1,10 @@
 /** The whole screen as rows: pure, and exactly as many as the window has. */
+import type { DemoState } from '../simulation/snapshot.ts';
 import { caption, captionHeight } from './parts/caption.ts';
 import { footer } from './parts/footer.ts';
 import { header, tabs } from './parts/header.ts';
 import { help } from './parts/help.ts';
+import { measuredRows } from './parts/measured.ts';
 import { noticeRows } from './parts/notice.ts';
 import { rail } from './parts/rail.ts';
 import { asciiRow, beside, blank, fitRow, fitRows, type Row, span } from './rows.ts';
@@ -15,6 +17,9 @@ import { small } from './views/small.ts';
 
 /** A blank row and a hint of up to two. */
 const hintRows = 3;
+
+/** With fewer rows a view under which a table stands says too little. */
+const smallestStage = 14;
 
 /** Between the view and the inspector. */
 const gutter = '  ';
@@ -40,7 +45,7 @@ function body(scene: Scene): Row[] {
   const isBooting = selection.prompt?.kind === 'boot';
   const { demo } = scene.snapshot;
   if (demo != null && !isBooting) {
-    return [...panels(scene, height - captionHeight(screen.tier)), ...caption(scene, demo, width)];
+    return [...stage(scene, demo, height - captionHeight(screen.tier)), ...caption(scene, demo, width)];
   }
   const notice = isBooting ? [] : noticeRows(scene, width, screen.notice, view.hint);
   // Where the hint always stands three rows are kept for it; what came of an action may take one more.
@@ -48,6 +53,15 @@ function body(scene: Scene): Row[] {
   const upper = height - kept;
   const padding: Row[] = Array(Math.max(0, kept - notice.length)).fill(blank);
   return [...panels(scene, upper), ...padding, ...notice];
+}
+
+/** What a scene of a demo shows: what it measured, and the view, or only the first where there is no room for both. */
+function stage(scene: Scene, demo: DemoState, height: number): Row[] {
+  const { screen } = scene;
+  if (demo.measured.length === 0) return panels(scene, height);
+  const table = measuredRows(demo.measured, areaOf(screen, screen.width, height));
+  const rest = height - table.length - 1;
+  return rest < smallestStage ? fitRows(table, height) : fitRows([...panels(scene, rest), ...table], height);
 }
 
 /** Rail, view and inspector, as far as the size has room for them. */

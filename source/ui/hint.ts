@@ -1,6 +1,11 @@
 /** One line about the chosen device: what its state means, and the key that changes it. */
 import type { DeviceState } from '../simulation/snapshot.ts';
 import { isRefused } from './fate.ts';
+import { exactly } from './format.ts';
+
+/** `352 pages: `, where it is known how many. */
+const pagesOf = ({ reach }: DeviceState): string =>
+  reach === null ? '' : `${exactly(reach.mapped + reach.stale)} pages: `;
 
 export function hint(device: DeviceState, canChange: boolean): string {
   const { name } = device;
@@ -28,7 +33,7 @@ export function hint(device: DeviceState, canChange: boolean): string {
       if (device.untrusted)
         return `${name} sits behind an external port: always translated, and always strict.`;
       return device.attachedDomain === 'DMA-FQ'
-        ? `${name} reaches mapped pages, and unmapped ones for up to 10 ms more.${key('S makes it strict.')}`
-        : `${name} reaches only what is mapped for it, and each unmap takes effect at once.${key('S makes it lazy.')}`;
+        ? `${name} reaches ${pagesOf(device)}mapped pages, and unmapped ones for up to 10 ms more.${key('S makes it strict.')}`
+        : `${name} reaches ${pagesOf(device)}only what is mapped for it, and each unmap takes effect at once.${key('S makes it lazy.')}`;
   }
 }

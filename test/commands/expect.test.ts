@@ -61,6 +61,35 @@ test('each comparison is the one of arithmetic', () => {
   );
 });
 
+test('what is measured is a row with the values of the moment, until it is emptied', () => {
+  const of = session(PASSTHROUGH);
+  expect(type(of, 'measure cold: TT = nic0.context.TT, requests = nic0.requests').ok).toBe(true);
+  type(of, 'dma nic0 write 0x1000000');
+  type(of, 'measure hot: requests = nic0.requests * 2, way = nic0.lane, fault = nic0.dma.fault');
+  expect(of.measured).toEqual([
+    {
+      row: 'cold',
+      values: [
+        { heading: 'TT', value: '2' },
+        { heading: 'requests', value: 0 },
+      ],
+    },
+    {
+      row: 'hot',
+      values: [
+        { heading: 'requests', value: 2 },
+        { heading: 'way', value: 'passthrough' },
+        { heading: 'fault', value: '0' },
+      ],
+    },
+  ]);
+  expect(type(of, 'measure wrong: DMA = hba1.dma.output')).toMatchObject({
+    ok: false,
+    text: 'no DMA of hba1 was sent by command',
+  });
+  expect(of.measured).toHaveLength(2);
+});
+
 test('asking changes nothing', () => {
   const before = countsOf(on.simulation);
   for (const name of [...plainNames, ...namesOfDevices.map((tail) => `hba1.${tail}`)]) {

@@ -107,6 +107,17 @@ test.each([
   ['kernel 6.12 default-on', { name: 'kernel', version: '6.12', defaultOn: true }],
   ['mark', { name: 'mark' }],
   ['expect nic0.faults  = 1', { name: 'expect', expression: 'nic0.faults  = 1' }],
+  [
+    'measure pt, cold: walks = change(page_walks) ,reads a page=iommu_mrds/2',
+    {
+      name: 'measure',
+      row: 'pt, cold',
+      columns: [
+        { heading: 'walks', value: 'change(page_walks)' },
+        { heading: 'reads a page', value: 'iommu_mrds/2' },
+      ],
+    },
+  ],
   ['open tables 05:00.0 0x1000', { name: 'open', view: 'tables', device: 'hba1', address: '0x1000' }],
   ['scene 3', { name: 'scene', to: 3 }],
   ['demo claims', { name: 'demo', demo: 'claims' }],
@@ -120,6 +131,18 @@ const names = commandHelp.map(({ usage }) => usage.split(' ')[0]).join(', ');
 test.each([
   ['', `expected a command: ${names}; got nothing`],
   ['devise nic0 flip', `expected a command: ${names}; got "devise". Did you mean device?`],
+  ['measure', 'expected a row such as "strict: walks = change(page_walks)", got nothing'],
+  ['measure strict', 'expected a row such as "strict: walks = change(page_walks)", got "strict"'],
+  ['measure strict: walks', 'expected a column such as "strict: walks = change(page_walks)", got "walks"'],
+  [
+    'measure strict: walks = 1,',
+    'expected a column such as "strict: walks = change(page_walks)", got nothing',
+  ],
+  [
+    'measure strict: walks = page_walk',
+    'expected a name such as iommu_requests; got "page_walk". Did you mean page_walks?',
+  ],
+  ['measure strict: walks = 1 = 1', 'expected a value such as change(iommu_mrds), got "1 = 1"'],
   ['device', 'expected a device: nic0, nvme0, gpu0, hba1, usb0, tb0; got nothing'],
   [
     'device nic1 flip',

@@ -22,7 +22,8 @@ describe.each(builtInNames)('%s', (name) => {
   test('every caption can be read whole at 80x24, and with ASCII alone', () => {
     for (const { heading, caption } of demo.scenes) {
       expect(captionLines(caption, 80).length, heading).toBeGreaterThan(0);
-      expect(captionLines(caption, 80).length, heading).toBeLessThanOrEqual(4);
+      expect(captionLines(caption, 80).length, heading).toBeLessThanOrEqual(3);
+      expect(captionLines(caption, 100).length, heading).toBeLessThanOrEqual(2);
       expect(heading.length, heading).toBeLessThanOrEqual(74);
       for (const text of [heading, ...caption]) {
         expect(toAscii(text).replaceAll('?', '')).toBe(toAscii(text.replaceAll('?', '')));

@@ -136,6 +136,17 @@ export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
     expression: fc.constantFrom('nic0.faults = 0', 'change(iommu_mrds) <= 2', 'dmesg has "DMAR"'),
   }),
   fc.record({
+    name: fc.constant('measure' as const),
+    row: fc.constantFrom('strict', 'pt, cold'),
+    columns: fc.array(
+      fc.record({
+        heading: fc.constantFrom('walks', 'reads a page'),
+        value: fc.constantFrom('change(page_walks)', 'iommu_mrds / 2', 'nic0.lane'),
+      }),
+      { minLength: 1, maxLength: 3 },
+    ),
+  }),
+  fc.record({
     name: fc.constant('open' as const),
     view: fc.constantFrom(...viewNames),
     device: fc.constantFrom('nic0', 'tb0'),

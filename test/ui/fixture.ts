@@ -75,6 +75,7 @@ function device(
     untrusted: false,
     counts: { ...noCounts, ...scaled },
     latency: { p50Ns: 541, p99Ns: 911, p999Ns: 1180 },
+    reach: { mapped: lane === 'passthrough' ? 983_040 : 640, stale: 0 },
     rates,
     ...state,
   };
@@ -102,7 +103,7 @@ export const devices: readonly DeviceState[] = [
     '04:00.0',
     15,
     'NVMe disk',
-    { driver: 'nvme', did: 5, pageBytes: 4096 },
+    { driver: 'nvme', did: 5, pageBytes: 4096, reach: { mapped: 640, stale: 31 } },
     { requests: 412_000, hit: 0.987, walks: 5356 },
   ),
   device(
@@ -117,6 +118,7 @@ export const devices: readonly DeviceState[] = [
       attachedDomain: 'unmanaged',
       did: 4,
       pageBytes: 2 ** 21,
+      reach: { mapped: 147_456, stale: 0 },
     },
     { requests: 2.1e6, hit: 0.999, walks: 2100 },
   ),
@@ -132,6 +134,7 @@ export const devices: readonly DeviceState[] = [
       attachedDomain: 'unmanaged',
       did: 7,
       pageBytes: 4096,
+      reach: { mapped: 90_112, stale: 0 },
     },
     { requests: 388_000, hit: 0.912, walks: 34_144 },
   ),
@@ -148,7 +151,15 @@ export const devices: readonly DeviceState[] = [
     '07:00.0',
     18,
     'Thunderbolt device',
-    { owner: 'none', attachedDomain: 'DMA', defaultDomain: 'DMA', did: 9, pageBytes: 4096, untrusted: true },
+    {
+      owner: 'none',
+      attachedDomain: 'DMA',
+      defaultDomain: 'DMA',
+      did: 9,
+      pageBytes: 4096,
+      untrusted: true,
+      reach: { mapped: 0, stale: 0 },
+    },
     { requests: 5400, hit: 0, walks: 5400, faults: 5400 },
   ),
 ];
@@ -528,6 +539,7 @@ const off = (name: string): Partial<DeviceState> => ({
   did: null,
   pageBytes: null,
   group: null,
+  reach: { mapped: 983_040, stale: 0 },
   emulated: name === 'gpu0' || name === 'hba1',
 });
 
@@ -599,7 +611,7 @@ export const recorded: Snapshot = snapshot({
       '00:03.0',
       3,
       'NVMe disk',
-      { did: 5, pageBytes: 4096 },
+      { did: 5, pageBytes: 4096, reach: null },
       { requests: 41_200, hit: 0.71, walks: 11_900 },
     ),
     device(
@@ -607,7 +619,7 @@ export const recorded: Snapshot = snapshot({
       '00:02.0',
       2,
       'virtio network card',
-      { did: 4, pageBytes: 4096 },
+      { did: 4, pageBytes: 4096, reach: null },
       { requests: 900, hit: 0.6, walks: 360 },
     ),
   ],
@@ -663,6 +675,7 @@ export const playing: Snapshot = snapshot({
     ],
     notes: [{ kind: 'say', text: 'Look at the arrow: it is thick.' }],
     commands: ['boot intel_iommu=on iommu=pt', 'dma nic0 write 0x01000000 64'],
+    measured: [],
     results: [
       { expression: 'nic0.dma.landed = "kernel text"', holds: true, got: 'kernel text' },
       { expression: 'corrupted_pages = 1', holds: true, got: '1' },

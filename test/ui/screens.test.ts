@@ -47,6 +47,24 @@ const failedScene = {
     results: [scene.results[0], { expression: 'corrupted_pages = 1', holds: false, got: '0' }],
   },
 };
+const values = (walks: number, waits: number, cycles: number, stray: string) => [
+  { heading: 'walks', value: walks },
+  { heading: 'QI waits', value: waits },
+  { heading: 'CPU cycles for each page', value: cycles },
+  { heading: 'stray write', value: stray },
+];
+const measured = {
+  ...playing,
+  demo: {
+    ...scene,
+    measured: [
+      { row: 'lazy', values: values(1000, 3, 1973.25, 'blocked') },
+      { row: 'strict', values: values(1000, 1000, 3794, 'blocked') },
+      { row: 'pt', values: values(0, 0, 0, 'passed') },
+      { row: 'nobody asked', values: [] },
+    ],
+  },
+};
 const atTheEnd = {
   ...playing,
   demo: { ...scene, scene: 9, heading: 'Explore on your own.', results: [], next: null },
@@ -86,6 +104,7 @@ const screens = {
   demo: [playing, { entered: 1 }],
   'demo-failed': [failedScene, { entered: 1 }],
   'demo-end': [atTheEnd, { entered: 1 }],
+  'demo-measured': [measured, { entered: 1 }],
   'demo-notice': [{ ...playing, notice: flipped.notice }, { entered: 1 }],
 } as const;
 

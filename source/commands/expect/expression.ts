@@ -36,6 +36,11 @@ export type Moment = {
   readonly refusal: string;
 };
 
+export type Quantity = {
+  /** What it is now: a number, or words. Throws Refused where it asks for something that is not there. */
+  read(moment: Moment): number | string;
+};
+
 export type Expression = {
   /** Whether it is true now. Throws Refused where it asks for something that is not there. */
   holds(moment: Moment): boolean;
@@ -67,6 +72,21 @@ export function parseExpression(text: string): Expression {
   return {
     holds: (moment) => compare(left.read(moment), operator, right.read(moment)),
     got: (moment) => gotText(left.read(moment), operator),
+  };
+}
+
+/** One value: what stands at either side of a comparison. Throws Wrong. */
+export function parseQuantity(text: string): Quantity {
+  const tokens = tokensOf(text);
+  const whole = sum(tokens);
+  if (tokens.peek() !== undefined) {
+    throw new Wrong(`expected a value such as change(iommu_mrds), got ${quoted(text)}`);
+  }
+  return {
+    read: (moment) => {
+      const found = whole.read(moment);
+      return typeof found === 'number' ? found : valueText(found);
+    },
   };
 }
 

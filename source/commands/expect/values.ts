@@ -4,13 +4,12 @@
  */
 import type { Device } from '../../machine/device.ts';
 import { outcomeNames } from '../../machine/dma.ts';
-import { MEMORY_BYTES } from '../../machine/memory-map.ts';
 import { deviceModels } from '../../machine/topology.ts';
+import { reachOf } from '../../simulation/reach.ts';
 import type { Simulation } from '../../simulation/simulation.ts';
 import type { Transaction } from '../../simulation/snapshot.ts';
 import { deviceIdentity } from '../../simulation/state.ts';
-import { hexOf, highHalf, join, lowHalf, parseHalves } from '../../vtd/bits.ts';
-import { leafBytes } from '../../vtd/caches/iotlb.ts';
+import { hexOf, join, parseHalves } from '../../vtd/bits.ts';
 import { READ, WRITE } from '../../vtd/formats/paging-entry.ts';
 import type { InvalidationCounts } from '../../vtd/invalidation/invalidator.ts';
 import { counterMeanings, counterNames, namedCounts } from '../../vtd/performance/counters.ts';
@@ -39,8 +38,6 @@ type DeviceName = {
   readonly counts?: boolean;
   read(simulation: Simulation, device: Device): Value;
 };
-
-const PAGE = 4096;
 
 export const lanes = ['off', 'passthrough', 'translated', 'guest', 'blocked'] as const;
 export const domains = ['identity', 'DMA', 'DMA-FQ', 'unmanaged', 'blocked', 'none'] as const;
@@ -142,7 +139,7 @@ const ofRequest: Readonly<Record<string, Omit<DeviceName, 'read'> & { of(met: Me
     meaning: 'the physical address it reached; 0 if none',
     of: ({ output }) => BigInt(output ?? 0),
   },
-  fault: { meaning: 'the fault reason; 0 if none', of: ({ fault }) => fault },
+  fault: { meaning: 'the fault reason; 0 if none', of: ({ fault }) => BigInt(fault) },
   landed: { meaning: 'whose memory it reached, in words', of: ({ landed }) => landed ?? 'nowhere' },
   reads: { meaning: 'memory reads for tables', of: ({ steps }) => steps.at(-1)?.reads ?? 0 },
   steps: { meaning: 'the steps it took, in words', of: ({ steps }) => steps.map(({ stage }) => stage) },
@@ -186,7 +183,10 @@ const deviceNames: Readonly<Record<string, DeviceName>> = {
   },
   reachable_pages: {
     meaning: 'pages of 4 KiB that it can reach now: mapped, or still in the IOTLB',
-    read: reachablePages,
+    read: (at, of) => {
+      const { mapped, stale } = reachOf(at, of);
+      return mapped + stale;
+    },
   },
   buffer: {
     meaning: 'address of the buffer that `map` or `unmap` had last',
@@ -243,31 +243,6 @@ function imagined({ machine }: Simulation, device: Device, address: string, acce
   const output = outcome === 'blocked' || outcome === 'interrupt' ? null : hexOf(met.hi, met.lo);
   const landed = output === null ? null : machine.map.nameAt(Number(output));
   return { outcome, output, fault: met.fault, landed, steps: met.steps };
-}
-
-function reachablePages(simulation: Simulation, device: Device): number {
-  const { machine } = simulation;
-  const { attached } = machine.kernel.device(device.model.sourceId);
-  if (!machine.kernel.policy.translation || attached?.type === 'identity') return MEMORY_BYTES / PAGE;
-  if (attached === null) return 0;
-  // What a guest maps of its memory bounds what lies below.
-  const table =
-    device.virtualIommu?.table ?? (attached.type === 'nested' ? attached.parent.table : attached.table);
-  const mapped = table.leaves.reduce(
-    (sum, count, level) => sum + (level === 0 ? 0 : (count * leafBytes(level)) / PAGE),
-    0,
-  );
-  // Gone from the tables, and not yet from the IOTLB: lazy invalidation.
-  const isGone = (iova: number) =>
-    [READ, WRITE].every((access) => {
-      const [hi, lo] = [highHalf(iova), lowHalf(iova)];
-      const { outcome } = machine.unit.explain(device.model.sourceId, hi, lo, access, true);
-      return outcomeNames[outcome] === 'blocked';
-    });
-  const stale = machine.unit.translator.iotlb
-    .entries()
-    .filter(({ did, iova, level }) => did === attached.did && level === 1 && isGone(iova));
-  return mapped + stale.length;
 }
 
 /** All names that stand alone. */

@@ -119,6 +119,7 @@ export class DeviceFold {
       counts: deviceCounts(this.tally),
       rates,
       latency: null,
+      reach: null,
     };
   }
 

@@ -29,6 +29,8 @@ export const captionHeight = (tier: Tier): number => heights[tier];
 /** Columns of text that are still read as a sentence. */
 const measure = 104;
 const indent = 3;
+/** Rows of expectations that are met: what a scene proves, but not what it says. A table proves more than they do. */
+const mostChecks = ({ measured }: DemoState): number => (measured.length > 0 ? 1 : 2);
 const labelWidth = 7;
 
 /** Rows of text that a caption may have at the smallest size, so that none of it is cut. */
@@ -38,13 +40,12 @@ export const captionLines = (caption: readonly string[], width: number): string[
 export function caption(scene: Scene, demo: DemoState, width: number): Row[] {
   const height = captionHeight(scene.screen.tier);
   const lower = bottom(scene, demo, width, height > heights.compact ? 3 : 2);
-  const checks = checkRow(demo, width);
-  const room = height - 2 - checks.length - lower.length;
-  const text = captionLines(demo.caption, width)
-    .slice(0, Math.max(1, room))
-    .map((line) => row(' '.repeat(indent), span(line)));
+  const inner = height - 2 - lower.length;
+  const lines = captionLines(demo.caption, width).slice(0, Math.max(1, inner - 1));
+  const text = lines.map((line) => row(' '.repeat(indent), span(line)));
+  const checks = checkRows(demo, width, Math.min(mostChecks(demo), inner - text.length));
   // Air where there is room for it: around the sentence first, and over the heading last.
-  let spare = room - text.length;
+  let spare = inner - text.length - checks.length;
   const gap = () => (spare-- > 0 ? [blank] : []);
   const [after, before, above, between] = [gap(), gap(), gap(), gap()];
   const upper = [rule(demo, width), ...above, heading(demo, width), ...between, ...text, ...after, ...checks];
@@ -68,8 +69,8 @@ function rule({ title, scene, scenes }: DemoState, width: number): Row {
 const heading = ({ heading: text }: DemoState, width: number): Row =>
   row(' '.repeat(indent), span(cut(text, width - 2 * indent), 'title', { bold: true }));
 
-/** One row: how many expectations are met, and the first of them; what is not met comes first. */
-function checkRow({ results }: DemoState, width: number): Row[] {
+/** How many expectations are met, and as many of them as fit, with what was found; what is not met comes first. */
+function checkRows({ results }: DemoState, width: number, height: number): Row[] {
   if (results.length === 0) return [];
   const broken = results.find(({ holds }) => !holds);
   const met = results.filter(({ holds }) => holds).length;
@@ -80,7 +81,25 @@ function checkRow({ results }: DemoState, width: number): Row[] {
     const text = `expected ${broken.expression}, got ${broken.got}`;
     return [[...left, span(cut(text, room), 'blocked')]];
   }
-  return [[...left, span(cut(results.map(({ expression }) => expression).join('   '), room), 'label')]];
+  const lines = packed(results.map(found), room, height);
+  const under = span(' '.repeat(rowWidth(left)));
+  return lines.map((line, i) => [...(i === 0 ? left : [under]), span(line, 'label')]);
+}
+
+/** `groups = 6`, and where a limit was expected what was found: `iommu_requests > 1000 (4019)`. */
+const found = ({ expression, got }: DemoState['results'][number]): string =>
+  /[<>]|!=/.test(expression) ? `${expression} (${got})` : expression;
+
+/** Texts beside each other in lines; the last line says that there are more of them. */
+function packed(texts: readonly string[], width: number, height: number): string[] {
+  const lines: string[] = [];
+  for (const text of texts) {
+    const longer = lines.length === 0 ? text : `${lines.at(-1)}   ${text}`;
+    if (lines.length > 0 && (widthOf(longer) <= width || lines.length === height))
+      lines[lines.length - 1] = longer;
+    else lines.push(text);
+  }
+  return lines.map((line) => cut(line, width));
 }
 
 /** What came of improvising, a prompt, or what comes next. */

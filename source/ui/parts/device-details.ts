@@ -1,5 +1,5 @@
 /** All that is known about the chosen device, and about the unit: the inspector of the overview. */
-import type { DeviceCounts } from '../../simulation/snapshot.ts';
+import type { DeviceCounts, Reach } from '../../simulation/snapshot.ts';
 import { globalStatus } from '../../vtd/unit/registers.ts';
 import { badge, domainText, isTranslated, laneToken, ownerText } from '../fate.ts';
 import { absent, bytes, exactly, percent, quantity } from '../format.ts';
@@ -35,6 +35,7 @@ export function deviceDetails({ snapshot, device }: Scene, { width }: Area): Row
     line('default domain', device.defaultDomain);
     if (device.translationType !== null) line('its entry says', device.translationType);
     line('largest page', device.pageBytes === null ? absent : bytes(device.pageBytes));
+    if (device.reach !== null) line('can reach', reachText(device.reach));
     if (device.untrusted) line('port', 'external: never put in passthrough');
     rows.push(blank);
     line('requests', exactly(counts.requests));
@@ -62,6 +63,12 @@ export function deviceDetails({ snapshot, device }: Scene, { width }: Area): Row
   line('memory reads', exactly(snapshot.counters.iommu_mrds));
   line('fault interrupts', exactly(snapshot.faultRegisters.interrupts));
   return rows;
+}
+
+/** `352 pages, 1.4 MiB`, and what lazy invalidation adds. */
+function reachText({ mapped, stale }: Reach): string {
+  const pages = `${exactly(mapped)} ${mapped === 1 ? 'page' : 'pages'} of 4 KiB`;
+  return stale === 0 ? pages : `${pages}, and ${exactly(stale)} unmapped but still in the IOTLB`;
 }
 
 function interruptText({ interrupts, interrupts_blocked }: DeviceCounts): string {

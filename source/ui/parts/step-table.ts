@@ -57,6 +57,9 @@ export function stepTable(transaction: Transaction, at: number, width: number, r
   return [heading, ...rows];
 }
 
+/** Lines of the whole table, without its heading. */
+export const stepLines = (transaction: Transaction, at: number): number => folded(transaction, at).length;
+
 /** First and last step of a line. */
 type Line = { readonly from: number; readonly to: number };
 

@@ -4,13 +4,16 @@ import { bitField, fieldLine } from '../bit-field.ts';
 import type { Explained } from '../explain-step.ts';
 import { bytes, frame, iova, reasonCode, time } from '../format.ts';
 import { addressBits } from '../parts/address-bits.ts';
-import { explainAll, stepTable } from '../parts/step-table.ts';
+import { explainAll, stepLines, stepTable } from '../parts/step-table.ts';
 import { transactionList } from '../parts/transaction-list.ts';
 import { blank, ends, fitRows, labelled, type Row, row, span, wrap } from '../rows.ts';
 import type { Scene } from '../scene.ts';
 import type { Area } from '../screen.ts';
 import type { Token } from '../theme/tokens.ts';
 import { stepped, type View } from './view.ts';
+
+/** Below so many rows not everything fits beside a walk: under the caption of a demo, for one. */
+const lowHeight = 18;
 
 /** The chosen transaction, or the newest. */
 export function chosenTransaction({ snapshot, selection, device }: Scene): Transaction | null {
@@ -33,16 +36,22 @@ function draw(scene: Scene, area: Area): Row[] {
   // The steps come first: a list has the rows that a whole walk leaves.
   const listed = Math.min(12, area.height - 28);
   const list = listed >= 3 ? [blank, ...transactionList(scene, transaction, width, listed - 1)] : [];
-  const head = [
-    blank,
-    title(scene, transaction, at, width),
-    blank,
-    ...addressBits(transaction, at, width, area.roomy),
-  ];
-  const tail = stepDetails(transaction, at, width, area.roomy);
-  const room = Math.max(3, area.height - list.length - head.length - tail.length - 1);
-  const table = stepTable(transaction, at, width, room);
-  return fitRows([...list, ...head, ...table, blank, ...tail], area.height);
+  const head = [blank, title(scene, transaction, at, width), blank];
+  const bits = addressBits(transaction, at, width, area.roomy);
+  const { drawing, why } = stepDetails(transaction, at, width, area.roomy);
+  const left = area.height - list.length - head.length - 1;
+  // In a few rows the whole way says more than the parts of its address, and than one entry of it.
+  const isLow = area.height < lowHeight;
+  const whole = isLow ? stepLines(transaction, at) + 1 : 0;
+  const fits = (parts: readonly Row[]) => left - parts.length >= whole;
+  const shown = [
+    { bits, drawing, why },
+    { bits: [], drawing, why },
+    { bits: [], drawing: [], why },
+  ].find((each) => fits([...each.bits, ...each.drawing, ...each.why])) ?? { bits: [], drawing: [], why: [] };
+  const tail = [...shown.drawing, ...shown.why];
+  const table = stepTable(transaction, at, width, Math.max(3, left - shown.bits.length - tail.length));
+  return fitRows([...list, ...head, ...shown.bits, ...table, blank, ...tail], area.height);
 }
 
 function title({ snapshot, selection }: Scene, transaction: Transaction, at: number, width: number): Row {
@@ -67,15 +76,17 @@ function title({ snapshot, selection }: Scene, transaction: Transaction, at: num
 }
 
 /** The entry of the step, drawn, and why it went on. */
-function stepDetails(transaction: Transaction, at: number, width: number, roomy: boolean): Row[] {
+function stepDetails(transaction: Transaction, at: number, width: number, roomy: boolean) {
   const all = explainAll(transaction);
   // At the end the entry that decided is what matters: the one that refused, the page, or the word pass-through.
   const decided = transaction.outcome === 'hit' ? -1 : all.findLastIndex(({ layout }) => layout !== null);
   const drawn = at === transaction.steps.length && decided >= 0 ? decided : at;
   const words = all[drawn].words ?? transaction.steps[drawn]?.words ?? [];
-  const drawing = drawEntry(all[drawn], words, width - 4, roomy);
-  const why = labelled('why', all[at].why, 6, Math.min(width - 2, 108));
-  return [...drawing, ...why].map((each) => [span(' '), ...each]);
+  const indent = (rows: readonly Row[]): Row[] => rows.map((each) => [span(' '), ...each]);
+  return {
+    drawing: indent(drawEntry(all[drawn], words, width - 4, roomy)),
+    why: indent(labelled('why', all[at].why, 6, Math.min(width - 2, 108))),
+  };
 }
 
 function drawEntry(step: Explained, words: readonly number[], width: number, roomy: boolean): Row[] {
