@@ -52,9 +52,11 @@ export class Performance {
       session.restart(this.options);
       const played = demo.scenes.slice(0, this.scene);
       const first = Math.max(0, played.findLastIndex(bootsFirst));
-      // Of what was done before a boot only this lasts.
-      for (const { command } of played.slice(0, first).flatMap(({ commands }) => commands)) {
-        if (lasting.includes(command.name)) session.apply(command);
+      // Of what was done before a boot only this lasts, and of each only the last.
+      const before = played.slice(0, first).flatMap(({ commands }) => commands.map(({ command }) => command));
+      for (const name of lasting) {
+        const last = before.findLast((command) => command.name === name);
+        if (last !== undefined) session.apply(last);
       }
       for (const each of played.slice(first)) {
         session.focus = OVERVIEW;

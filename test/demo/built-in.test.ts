@@ -39,13 +39,15 @@ test.each(['claims', 'lazy'])('every scene of %s is the same, whichever way it i
   const demo = builtInDemo(name);
   const forwards = new Session(machine);
   const played = new Performance(demo, forwards, machine);
+  // Some of them, and the last one.
+  const isCompared = (i: number) => i % 5 === demo.scenes.length % 5;
   const states = demo.scenes.map((_, i) => {
     played.go(i + 1);
-    return { told: told(forwards), results: played.results };
+    return { told: isCompared(i + 1) ? told(forwards) : null, results: played.results };
   });
   const anyhow = new Session(machine);
   const jumping = new Performance(demo, anyhow, machine);
-  for (let i = demo.scenes.length; i >= 1; i -= 3) {
+  for (let i = demo.scenes.length; i >= 1; i -= 5) {
     jumping.go(i);
     expect(told(anyhow), demo.scenes[i - 1].heading).toEqual(states[i - 1].told);
     // What people do in between leaves no trace.
@@ -55,7 +57,7 @@ test.each(['claims', 'lazy'])('every scene of %s is the same, whichever way it i
   }
   for (const { results } of states)
     for (const { holds, expression } of results) expect(holds, expression).toBe(true);
-});
+}, 120_000);
 
 test('behind the last scene the machine goes on as it is', () => {
   const demo = builtInDemo('lazy');
