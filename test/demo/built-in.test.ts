@@ -35,29 +35,33 @@ describe.each(builtInNames)('%s', (name) => {
 /** What can be told of a machine: its report and its memory. */
 const told = (session: Session) => [jsonOf(session), memoryHash(session)];
 
-test.each(['claims', 'lazy'])('every scene of %s is the same, whichever way it is come to', (name) => {
-  const demo = builtInDemo(name);
-  const forwards = new Session(machine);
-  const played = new Performance(demo, forwards, machine);
-  // Some of them, and the last one.
-  const isCompared = (i: number) => i % 5 === demo.scenes.length % 5;
-  const states = demo.scenes.map((_, i) => {
-    played.go(i + 1);
-    return { told: isCompared(i + 1) ? told(forwards) : null, results: played.results };
-  });
-  const anyhow = new Session(machine);
-  const jumping = new Performance(demo, anyhow, machine);
-  for (let i = demo.scenes.length; i >= 1; i -= 5) {
-    jumping.go(i);
-    expect(told(anyhow), demo.scenes[i - 1].heading).toEqual(states[i - 1].told);
-    // What people do in between leaves no trace.
-    anyhow.apply({ name: 'device', device: 'nic0', to: 'flip' });
-    anyhow.apply({ name: 'dma', device: 'usb0', type: 'write', address: '0x1000000', bytes: 64 });
-    anyhow.advance(anyhow.simulation.now + 1e5);
-  }
-  for (const { results } of states)
-    for (const { holds, expression } of results) expect(holds, expression).toBe(true);
-}, 120_000);
+test.each(['claims', 'lazy'])(
+  'every scene of %s is the same, whichever way it is come to',
+  (name) => {
+    const demo = builtInDemo(name);
+    const forwards = new Session(machine);
+    const played = new Performance(demo, forwards, machine);
+    // Some of them, and the last one.
+    const isCompared = (i: number) => i % 5 === demo.scenes.length % 5;
+    const states = demo.scenes.map((_, i) => {
+      played.go(i + 1);
+      return { told: isCompared(i + 1) ? told(forwards) : null, results: played.results };
+    });
+    const anyhow = new Session(machine);
+    const jumping = new Performance(demo, anyhow, machine);
+    for (let i = demo.scenes.length; i >= 1; i -= 5) {
+      jumping.go(i);
+      expect(told(anyhow), demo.scenes[i - 1].heading).toEqual(states[i - 1].told);
+      // What people do in between leaves no trace.
+      anyhow.apply({ name: 'device', device: 'nic0', to: 'flip' });
+      anyhow.apply({ name: 'dma', device: 'usb0', type: 'write', address: '0x1000000', bytes: 64 });
+      anyhow.advance(anyhow.simulation.now + 1e5);
+    }
+    for (const { results } of states)
+      for (const { holds, expression } of results) expect(holds, expression).toBe(true);
+  },
+  120_000,
+);
 
 test('behind the last scene the machine goes on as it is', () => {
   const demo = builtInDemo('lazy');
