@@ -1,6 +1,7 @@
 /** `dmascope` without a command: the dashboard, or a report where there is no terminal. */
 import type { Command as Program } from 'commander';
 import { startSimulator } from '../sources/simulator/simulator.ts';
+import { isFirstStart } from './first-start.ts';
 import { type MachineFlags, machineOptions, withMachineOptions } from './machine-options.ts';
 import { run } from './run.ts';
 import { type ScreenFlags, show, withScreenOptions } from './screen-options.ts';
@@ -13,6 +14,10 @@ export function addDashboard(program: Program): void {
   });
 }
 
+/** Who says what to do, and a machine that runs tests, need no welcome. */
+const isWelcome = async ({ exec }: MachineFlags): Promise<boolean> =>
+  exec.length === 0 && process.env.CI === undefined && process.stdin.isTTY && (await isFirstStart());
+
 async function dashboard(flags: MachineFlags & ScreenFlags): Promise<void> {
   const source = await startSimulator({
     program: process.argv[1],
@@ -21,5 +26,5 @@ async function dashboard(flags: MachineFlags & ScreenFlags): Promise<void> {
     paused: flags.paused === true,
   });
   for (const command of flags.exec) source.send(command);
-  await show(source, flags);
+  await show(source, flags, await isWelcome(flags));
 }

@@ -17,9 +17,10 @@ export type ScreenFlags = {
 };
 
 /** Show a source until the user leaves. */
-export async function show(source: Source, { theme, ascii, view, device }: ScreenFlags): Promise<void> {
+export async function show(source: Source, flags: ScreenFlags, welcome = false): Promise<void> {
+  const { theme, ascii, view, device } = flags;
   const stopNotes = serveNotes(source);
-  const { exitCode } = await startDashboard(source, { theme, ascii, view, device });
+  const { exitCode } = await startDashboard(source, { theme, ascii, view, device, welcome });
   await stopNotes();
   process.exitCode = exitCode;
 }

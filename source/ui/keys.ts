@@ -90,6 +90,27 @@ const onDevice =
 
 export const bindings: readonly Binding[] = [
   {
+    keys: [']'],
+    shown: ']',
+    group: 'demo',
+    help: say1('next scene'),
+    footer: ({ selection }) => (selection.welcome ? 'tour' : undefined),
+    disabled: (scene) => (scene.selection.welcome ? null : noDemo(scene)),
+    run: ({ selection, snapshot }) =>
+      selection.welcome && snapshot.demo == null
+        ? command({ name: 'demo', demo: 'tour' })
+        : command({ name: 'scene', to: 'next' }),
+  },
+  {
+    keys: ['['],
+    shown: '[',
+    group: 'demo',
+    help: say1('scene before'),
+    // Whether there is one before is for the player to say: the screen may be behind it.
+    disabled: noDemo,
+    run: () => command({ name: 'scene', to: 'back' }),
+  },
+  {
     keys: views.map((_, i) => String(i + 1)),
     shown: `1 to ${views.length}`,
     group: 'move',
@@ -320,23 +341,6 @@ export const bindings: readonly Binding[] = [
     group: 'show',
     help: say1('ASCII only, or all glyphs'),
     run: () => act({ do: 'ascii' }),
-  },
-  {
-    keys: [']'],
-    shown: ']',
-    group: 'demo',
-    help: say1('next scene'),
-    disabled: noDemo,
-    run: () => command({ name: 'scene', to: 'next' }),
-  },
-  {
-    keys: ['['],
-    shown: '[',
-    group: 'demo',
-    help: say1('scene before'),
-    // Whether there is one before is for the player to say: the screen may be behind it.
-    disabled: noDemo,
-    run: () => command({ name: 'scene', to: 'back' }),
   },
   {
     keys: ['?'],

@@ -15,7 +15,10 @@ export function press(scene: Scene, key: string): readonly Effect[] {
   if (key === 'ctrl-c' || key === 'ctrl-z' || key === 'ctrl-l') return pressed(scene, key);
   if (selection.log?.started === true) return act({ do: 'log', log: null });
   if (selection.prompt !== null) return inPrompt(scene, selection.prompt, key);
-  const silence: readonly Effect[] = selection.message === null ? [] : act({ do: 'say', text: null });
+  const silence: readonly Effect[] = [
+    ...(selection.message === null ? [] : act({ do: 'say', text: null })),
+    ...(selection.welcome ? act({ do: 'welcome', shown: false }) : []),
+  ];
   if (selection.file?.started === true) {
     const opened = inFile(selection.file, key, snapshot.inspected?.lines.length ?? 0);
     if (opened !== null) return act(opened);
@@ -79,7 +82,13 @@ function candidates({ tools, snapshot }: Scene, { kind, line }: Prompt): readonl
   if (kind === 'boot') return tools.bootWords;
   if (kind === 'filter') return snapshot.devices.map(({ name }) => name);
   const words = line.text.slice(0, line.cursor).trimStart().split(/\s+/);
-  const first = [...tools.commandHelp.map(({ usage }) => usage.split(' ')[0]), 'theme', 'quit', 'help'];
+  const first = [
+    ...tools.commandHelp.map(({ usage }) => usage.split(' ')[0]),
+    'theme',
+    'welcome',
+    'quit',
+    'help',
+  ];
   if (words.length < 2) return first;
   if (words[0] === 'boot' || words[0] === 'compare') return tools.bootWords;
   if (words[0] === 'inspect') return kernelPaths(snapshot);
@@ -130,6 +139,8 @@ function screenCommand(text: string): readonly Effect[] | string | null {
       return [{ screen: 'quit' }];
     case 'help':
       return act({ do: 'help', open: true });
+    case 'welcome':
+      return act({ do: 'welcome', shown: true });
     case 'theme':
       if (word === undefined || !isTheme(word)) return `theme wants one of ${themeNames.join(', ')}`;
       return act({ do: 'theme', theme: word });

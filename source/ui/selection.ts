@@ -79,6 +79,8 @@ export type Selection = Chosen & {
   readonly history: Readonly<Record<PromptKind, readonly string[]>>;
   readonly help: boolean;
   readonly helpFrom: number;
+  /** What this is, and the offer of a tour, until the next key. */
+  readonly welcome: boolean;
   readonly log: BootLog | null;
   readonly file: OpenFile | null;
   /** Said by the screen itself, until the next key. */
@@ -110,6 +112,7 @@ export type Action =
   | { readonly do: 'scroll help'; readonly by: number }
   | { readonly do: 'say'; readonly text: string | null }
   | { readonly do: 'hush'; readonly notice: number | null }
+  | { readonly do: 'welcome'; readonly shown: boolean }
   | { readonly do: 'log'; readonly log: BootLog | null }
   /** A demo came to a scene, and to what it looks at. */
   | { readonly do: 'scene'; readonly entered: number; readonly focus: Focus; readonly notice: number | null }
@@ -142,6 +145,7 @@ export const firstSelection: Selection = {
   history: { boot: [], command: [], filter: [] },
   help: false,
   helpFrom: 0,
+  welcome: false,
   log: null,
   file: null,
   message: null,
@@ -198,6 +202,8 @@ export function reduce(now: Selection, action: Action): Selection {
       return now.message === action.text ? now : { ...now, message: action.text };
     case 'hush':
       return now.hushed === action.notice ? now : { ...now, hushed: action.notice };
+    case 'welcome':
+      return { ...now, welcome: action.shown };
     case 'log':
       return { ...now, log: action.log };
     case 'scene': {

@@ -15,6 +15,8 @@ export type DashboardOptions = {
   readonly ascii?: boolean;
   readonly view?: string;
   readonly device?: string;
+  /** Say what this is, and offer a tour. */
+  readonly welcome?: boolean;
 };
 
 /** Names that `theme` may have. */
@@ -48,6 +50,7 @@ export async function startDashboard(
     ascii,
     view: options.view !== undefined && isView(options.view) ? options.view : firstSelection.view,
     device: options.device ?? null,
+    welcome: options.welcome === true,
   };
   const ending: Ending = { exitCode: 0, lastFrame: null, error: null };
 

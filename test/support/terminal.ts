@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type IPty, spawn } from '@lydell/node-pty';
@@ -14,6 +14,8 @@ export type TerminalOptions = {
   cwd?: string;
   /** On top of a bare environment; undefined takes a variable away. */
   env?: Record<string, string | undefined>;
+  /** Somebody's very first start of dmascope, who is welcomed. */
+  firstStart?: boolean;
 };
 
 export type Exit = { exitCode: number; signal: number | undefined };
@@ -35,7 +37,8 @@ export class TestTerminal implements AsyncDisposable {
   private byteCount = 0;
   private clearCount = 0;
 
-  constructor({ command, args = [], columns = 80, rows = 24, cwd, env }: TerminalOptions) {
+  constructor({ command, args = [], columns = 80, rows = 24, cwd, env, firstStart }: TerminalOptions) {
+    if (firstStart !== true) markStarted(this.home);
     this.emulator = new headless.Terminal({ cols: columns, rows, allowProposedApi: true });
     this.pty = spawn(command, args, {
       name: 'xterm-256color',
@@ -180,6 +183,13 @@ export class TestTerminal implements AsyncDisposable {
 }
 
 /** Nothing of the machine the tests run on: no CI, no colour settings, no configuration of the person at it. */
+/** As if dmascope had been started there before. */
+function markStarted(home: string): void {
+  const folder = path.join(home, '.local', 'state', 'dmascope');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, 'started'), '');
+}
+
 function bareEnvironment(home: string): Record<string, string> {
   return {
     PATH: process.env.PATH ?? '',

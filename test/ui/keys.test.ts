@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Command } from '../../source/commands/command.ts';
 import { bindings } from '../../source/ui/keys.ts';
 import { views } from '../../source/ui/views/index.ts';
@@ -177,4 +177,33 @@ test('quitting and suspending are asked of the screen', () => {
   expect(afterKeys(scene, 'Q').requests).toEqual(['quit and leave the last screen']);
   expect(afterKeys(scene, 'ctrl-z').requests).toEqual(['suspend']);
   expect(afterKeys(scene, 'ctrl-l').requests).toEqual(['repaint']);
+});
+
+describe('the welcome of the first start', () => {
+  const welcomed = sceneFor(running, { welcome: true }, [100, 30]);
+
+  test('says what this is and offers the tour', () => {
+    const text = rowsOf(welcomed).join('\n');
+    expect(text).toContain('A simulated PC with an Intel VT-d IOMMU. Nothing touches your machine.');
+    expect(text).toContain('] a tour of two minutes');
+  });
+
+  test('] starts the tour', () => {
+    const { commands, selection } = afterKeys(welcomed, ']');
+    expect(commands).toEqual([{ name: 'demo', demo: 'tour' }]);
+    expect(selection.welcome).toBe(false);
+  });
+
+  test('any other key goes on and does its work', () => {
+    const { commands, selection } = afterKeys(welcomed, 'x');
+    expect(commands).toMatchObject([{ name: 'dma' }]);
+    expect(selection.welcome).toBe(false);
+    expect(afterKeys(welcomed, 'escape').commands).toEqual([]);
+    expect(afterKeys(welcomed, 'escape', ']').commands).toEqual([]);
+  });
+
+  test(':welcome shows it again', () => {
+    const { selection } = afterKeys(sceneFor(running), ':', ...'welcome', 'enter');
+    expect(selection.welcome).toBe(true);
+  });
 });

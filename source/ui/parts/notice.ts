@@ -5,7 +5,7 @@
 import type { Notice } from '../../simulation/snapshot.ts';
 import { hint } from '../hint.ts';
 import { visible } from '../line.ts';
-import { blank, cell, cut, labelled, type Row, row, span, wrap } from '../rows.ts';
+import { blank, cell, cut, labelled, type Row, row, rowWidth, span, wrap } from '../rows.ts';
 import type { Scene } from '../scene.ts';
 import type { Prompt } from '../selection.ts';
 
@@ -18,6 +18,7 @@ export function noticeRows(scene: Scene, width: number, height: number, withHint
   const room = width - 1;
   if (prompt !== null && prompt.kind !== 'boot') return promptRows(scene, prompt, width).slice(0, height);
   if (message !== null) return indent(labelled('', message, 0, room).slice(0, height));
+  if (selection.welcome) return indent(welcome(room, height));
   const notice = shownNotice(scene);
   if (notice !== null) return indent(noticeText(notice, room, height));
   if (!withHint || device === null) return [];
@@ -27,6 +28,22 @@ export function noticeRows(scene: Scene, width: number, height: number, withHint
 }
 
 const ended = 'The recording is at its end. What it showed last stays here; q quits.';
+
+/** For the first start: what this is, and two ways to go on. */
+function welcome(width: number, height: number): Row[] {
+  const what = 'A simulated PC with an Intel VT-d IOMMU. Nothing touches your machine.';
+  const said = labelled('welcome', what, labelWidth, width).slice(0, Math.max(1, height - 1));
+  const offers = [
+    [']', 'a tour of two minutes'],
+    ['any other key', 'goes on'],
+    [':welcome', 'comes back'],
+  ].map(([key, word], i) => row(i === 0 ? '' : '   ', span(key, 'key'), ` ${word}`));
+  let offered = row(cell('', labelWidth));
+  for (const offer of offers) {
+    if (rowWidth(offered) + rowWidth(offer) <= width) offered = [...offered, ...offer];
+  }
+  return [...said, offered];
+}
 
 /** What came of the last action, unless it was put away. */
 export const shownNotice = ({ snapshot, selection }: Pick<Scene, 'snapshot' | 'selection'>): Notice | null =>
