@@ -68,8 +68,9 @@ export function attachVirtualIommu(
   const owned = kernel.attachUnmanaged(sourceId, guest.largestLeaf, nests);
   const inside = new GuestMemory(memory, guest);
   const frames = new PageFrames(...GUEST_TABLES);
-  const Table = nests ? FirstStageTable : SecondStageTable;
-  const table = new Table(inside, frames, LEVELS, LARGEST_LEAF);
+  const table = nests
+    ? new FirstStageTable(inside, frames, LEVELS, LARGEST_LEAF)
+    : new SecondStageTable(inside, frames, LEVELS, LARGEST_LEAF, kernel.version);
   let host: Hypervisor;
   if (nests) {
     kernel.mapForOwner(owned, 0, [{ physical: guest.base, bytes: guest.bytes }]);

@@ -40,16 +40,27 @@ describe('in every translated domain', () => {
     expect(map(host, 0x200, DATA + 0xf00).address).toBe(0xffff_ef00);
   });
 
-  test('a buffer to be sent cannot be written, one to be received cannot be read', () => {
-    const host = new Host(STRICT);
-    const sent = map(host, PAGE, DATA, 'toDevice').address;
-    const received = map(host, PAGE, DATA, 'fromDevice').address;
-    expect([host.dma(NIC, 'read', sent), host.dma(NIC, 'write', sent)]).toEqual(['0x1000000', 'fault 0x05']);
-    expect([host.dma(NIC, 'write', received), host.dma(NIC, 'read', received)]).toEqual([
-      '0x1000000',
-      'fault 0x06',
-    ]);
-  });
+  test.each([
+    ['5.12', 'fault 0x06'],
+    // The recorded Linux: entries of buffers that its disks write to end in 003.
+    ['6.12', '0x1000000'],
+    ['6.16', 'fault 0x06'],
+  ] as const)(
+    'Linux %s: a buffer to be sent cannot be written; one to be received, read: %s',
+    (version, read) => {
+      const host = new Host(STRICT, { build: { ...defaultBuild, version } });
+      const sent = map(host, PAGE, DATA, 'toDevice').address;
+      const received = map(host, PAGE, DATA, 'fromDevice').address;
+      expect([host.dma(NIC, 'read', sent), host.dma(NIC, 'write', sent)]).toEqual([
+        '0x1000000',
+        'fault 0x05',
+      ]);
+      expect([host.dma(NIC, 'write', received), host.dma(NIC, 'read', received)]).toEqual([
+        '0x1000000',
+        read,
+      ]);
+    },
+  );
 
   test('two megabytes, aligned, take one large page; with sp_off 512 small ones', () => {
     const leaves = (line: string) => {

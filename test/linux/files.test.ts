@@ -160,7 +160,7 @@ describe('domain_translation_struct', () => {
     expect(lines[2]).toMatch(
       /^0x00000000ffc00 \|\t0x0{16}\t0x[0-9a-f]{13}003\t0x[0-9a-f]{13}003\t0x0000000001200083$/,
     );
-    expect(lines[3]).toMatch(/^0x00000000fffff \|\t0x0{16}(\t0x[0-9a-f]{13}003){3}\t0x0000000001000002$/);
+    expect(lines[3]).toMatch(/^0x00000000fffff \|\t0x0{16}(\t0x[0-9a-f]{13}003){3}\t0x0000000001000003$/);
   });
 
   test('is one file for all devices before 6.7, with all columns of a large page', () => {

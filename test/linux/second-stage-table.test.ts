@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { PageFrames } from '../../source/linux/page-frames.ts';
 import { SecondStageTable } from '../../source/linux/page-tables/second-stage-table.ts';
+import type { KernelVersion } from '../../source/linux/version.ts';
 import { READ, WRITE } from '../../source/vtd/formats/paging-entry.ts';
 import { PhysicalMemory } from '../../source/vtd/memory.ts';
 
@@ -26,10 +27,10 @@ class CountedFrames extends PageFrames {
   }
 }
 
-function build({ levels = 3, largestLeaf = 3 } = {}) {
+function build({ levels = 3, largestLeaf = 3, version = '6.16' as KernelVersion } = {}) {
   const memory = new PhysicalMemory(64 * 2 ** 20);
   const frames = new CountedFrames(2 ** 20, 64 * 2 ** 20);
-  return { memory, frames, table: new SecondStageTable(memory, frames, levels, largestLeaf) };
+  return { memory, frames, table: new SecondStageTable(memory, frames, levels, largestLeaf, version) };
 }
 
 test('a page is mapped with its permissions, and nothing around it', () => {
@@ -38,6 +39,17 @@ test('a page is mapped with its permissions, and nothing around it', () => {
   expect(table.lookUp(0xffff_f123)).toEqual({ physical: 0x1234_5123, level: 1, permissions: WRITE });
   expect(table.lookUp(0xffff_e000)).toBeNull();
   expect(table.lookUp(0x1_0000_0000)).toBeNull();
+});
+
+test.each([
+  ['5.12', WRITE],
+  ['5.13', READ | WRITE],
+  ['6.15', READ | WRITE],
+  ['6.16', WRITE],
+] as const)('a page for writing alone in Linux %s', (version, permissions) => {
+  const { table } = build({ version });
+  table.map(0xffff_f000, 0x1234_5000, PAGE, WRITE);
+  expect(table.lookUp(0xffff_f000)?.permissions).toBe(permissions);
 });
 
 test('the largest page is used that both addresses, the length and the unit allow', () => {

@@ -165,8 +165,9 @@ export class DomainFactory {
   }
 
   private newTable(stage: PageTable['stage'], largestLeaf: number): PageTable {
-    const { memory, frames } = this.parts;
-    const Table = stage === 'first' ? FirstStageTable : SecondStageTable;
-    return new Table(memory, frames, this.levels, largestLeaf);
+    const { memory, frames, version } = this.parts;
+    return stage === 'first'
+      ? new FirstStageTable(memory, frames, this.levels, largestLeaf)
+      : new SecondStageTable(memory, frames, this.levels, largestLeaf, version);
   }
 }
