@@ -117,6 +117,12 @@ describe('the tables of a device', () => {
     expect(set(pasidEntryOf(first, NIC), 'FSPTPTR', 'DID')).toEqual({ P: 1, AW: 2, PGTT: 1, NXE: 1 });
   });
 
+  test('a unit without PASIDs takes the directory that Linux gives every device', () => {
+    const host = new Host(LAZY, { unit: presets['qemu-scalable'] });
+    const { address } = host.kernel.map(NIC, DATA, 4096, 'both');
+    expect(host.dma('03:00.0', 'write', address)).toBe(`0x${DATA.toString(16)}`);
+  });
+
   test('identity is pass-through with domain 1, VFIO has the second stage, and blocked is not present', () => {
     const host = new Host(PASSTHROUGH, server);
     expect(set(pasidEntryOf(host, NIC))).toEqual({ P: 1, AW: 3, PGTT: 4, DID: 1, PWSNP: 1 });

@@ -428,7 +428,7 @@ function unitOfModel(description: UnitDescription): Unit {
     widths: [1n, 2n, 3n].filter((code) => ((cap.SAGAW >> Number(code)) & 1) !== 0),
     sslps: BigInt(cap.SSLPS),
     is: Object.fromEntries(names.map((name) => [name, on(name)])) as Unit['is'],
-    pasidBits: BigInt(ecap.PSS + 1),
+    pasidBits: ecap.PASID === 1 ? BigInt(ecap.PSS + 1) : 20n,
   };
 }
 

@@ -80,12 +80,6 @@ export const scalableDepartures: readonly Departure[] = [
     explains: (situation) => situation.entry.scalable && isField(situation, 'fault.pasid'),
   },
   {
-    name: 'PASID directory that is too large',
-    why: 'QEMU does not compare PDTS with the PASIDs that the unit has; the specification refuses the context entry (43).',
-    apart: true,
-    explains: (situation) => refused(situation, 0x43).length > 0,
-  },
-  {
     name: 'reserved bits of PASID structures',
     why: 'QEMU does not look at them; the specification has 52 for a directory entry and 5a for a table entry.',
     apart: true,

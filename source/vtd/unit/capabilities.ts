@@ -61,7 +61,7 @@ export type Capabilities = Conditions & {
   readonly nested: boolean;
   readonly fiveLevelFirstStage: boolean;
   readonly executeRequests: boolean;
-  /** Bits of a PASID. */
+  /** Bits of a PASID; all 20 where ECAP.PASID is clear, so that PSS says nothing: Linux has directories of 15 there. */
   readonly pasidWidth: number;
   /** Whether requests without PASID use RID_PASID; they use PASID 0 otherwise. */
   readonly ridPasid: boolean;
@@ -232,7 +232,7 @@ export function capabilities(description: UnitDescription): Capabilities {
     nested: e.NEST === 1,
     fiveLevelFirstStage: c.FS5LP === 1,
     executeRequests: e.ERS === 1,
-    pasidWidth: e.PSS + 1,
+    pasidWidth: e.PASID === 1 ? e.PSS + 1 : 20,
     ridPasid: e.RPS === 1,
     performanceMonitoring: e.PMS === 1,
     registerInvalidation: version >>> 4 < QUEUE_ONLY_VERSION,
