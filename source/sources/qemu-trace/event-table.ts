@@ -39,6 +39,7 @@ const invalidation = (
   did: null,
   sourceId: null,
   address: null,
+  mask: null,
   ...more,
 });
 
@@ -171,7 +172,7 @@ export const events: Readonly<Record<string, EventReader>> = {
   vtd_inv_desc_iotlb_pages: {
     meaning: 'pages of a domain were invalidated in the IOTLB',
     text: shape('iotlb invalidate domain H addr H mask H'),
-    read: (g) => invalidation('iotlb_page', 'page', { did: Number(g[1]), address: g[2] }),
+    read: (g) => invalidation('iotlb_page', 'page', { did: Number(g[1]), address: g[2], mask: Number(g[3]) }),
   },
   vtd_inv_desc_iotlb_pasid: {
     meaning: 'a PASID of a domain was invalidated in the IOTLB',
@@ -181,7 +182,7 @@ export const events: Readonly<Record<string, EventReader>> = {
   vtd_inv_desc_iotlb_pasid_pages: {
     meaning: 'pages of a PASID of a domain were invalidated in the IOTLB',
     text: shape('iotlb invalidate domain H addr H mask H pasid H'),
-    read: (g) => invalidation('iotlb_page', 'page', { did: Number(g[1]), address: g[2] }),
+    read: (g) => invalidation('iotlb_page', 'page', { did: Number(g[1]), address: g[2], mask: Number(g[3]) }),
   },
   vtd_inv_desc_iec: {
     meaning: 'interrupt entries were invalidated',

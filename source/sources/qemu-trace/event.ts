@@ -52,6 +52,8 @@ export type TraceEvent =
       readonly did: number | null;
       readonly sourceId: number | null;
       readonly address: string | null;
+      /** How many of the lowest bits of the page number do not count; null where no pages are named. */
+      readonly mask: number | null;
     }
   /** A write to GCMD, with GSTS before it. */
   | { readonly kind: 'command'; readonly status: number; readonly value: number }
