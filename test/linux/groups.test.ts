@@ -184,7 +184,7 @@ describe('writing the type of a group', () => {
     expect(host.kernel.device(stranger).defaultType).toBe('DMA');
   });
 
-  test('from DMA to DMA-FQ asks since 6.5 not even whether the device is trusted', () => {
+  test('from DMA to DMA-FQ asks since 6.4 not even whether the device is trusted', () => {
     expect(errno(() => new Host('intel_iommu=on').kernel.setGroupType(stranger, 'DMA-FQ'))).toBe('ok');
     expect(errno(() => old('intel_iommu=on', '6.1').kernel.setGroupType(stranger, 'DMA-FQ'))).toBe('EINVAL');
   });
@@ -216,16 +216,16 @@ describe('writing the type of a group', () => {
     expect(host.during(() => host.kernel.setGroupType(nic, 'DMA'))).toHaveLength(2);
   });
 
-  describe('before Linux 6.5', () => {
+  describe('before Linux 6.4', () => {
     test('is EBUSY while a driver is bound, with a line in the log', () => {
-      const host = old('intel_iommu=on', '6.4');
+      const host = old('intel_iommu=on', '6.3');
       host.kernel.bindDriver(nic, 'ixgbe');
       expect(errno(() => host.kernel.setGroupType(nic, 'identity'))).toBe('EBUSY');
       expect(host.log.at(-1)).toBe('iommu: Device is still bound to driver');
     });
 
     test('is EINVAL for a group of several devices', () => {
-      const host = old('intel_iommu=on', '6.4');
+      const host = old('intel_iommu=on', '6.3');
       expect(errno(() => host.kernel.setGroupType(usb, 'identity'))).toBe('EINVAL');
       expect(host.log.at(-1)).toBe('iommu: Cannot change default domain: Group has more than one device');
     });
@@ -237,12 +237,47 @@ describe('writing the type of a group', () => {
         host.kernel.bindDriver(nic, 'ixgbe');
         return errno(() => host.kernel.setGroupType(nic, 'DMA-FQ'));
       };
-      expect([live('6.4'), live('5.15'), live('5.14')]).toEqual(['ok', 'ok', 'EINVAL']);
+      expect([live('6.3'), live('5.15'), live('5.14')]).toEqual(['ok', 'ok', 'EINVAL']);
+    });
+
+    test('lazy domains show as DMA before 5.15, and DMA for DMA changes nothing', () => {
+      const host = old('intel_iommu=on', '5.14');
+      const shown = () => host.kernel.files().read('/sys/kernel/iommu_groups/1/type');
+      expect(shown()).toEqual({ kind: 'file', text: 'DMA\n' });
+      expect(host.during(() => host.kernel.setGroupType(nic, 'DMA'))).toEqual([]);
+      host.kernel.setGroupType(nic, 'identity');
+      host.kernel.setGroupType(nic, 'DMA');
+      expect(shown()).toEqual({ kind: 'file', text: 'DMA\n' });
+      expect(host.kernel.device(nic).defaultType).toBe('DMA-FQ');
     });
 
     test('the file cannot be written before 5.11', () => {
       expect(errno(() => old('intel_iommu=on', '5.10').kernel.setGroupType(nic, 'DMA'))).toBe('EACCES');
     });
+  });
+
+  // drivers/iommu/iommu.c: iommu_change_dev_def_domain up to 6.4, then iommu_get_default_domain_type.
+  test.each([
+    ['6.3', 'pci 0000:07:00.0: Device cannot be in Passthrough domain'],
+    ['6.4', 'pci 0000:07:00.0: Device cannot be in Passthrough domain'],
+    ['6.6', 'pci 0000:07:00.0: Device cannot be in Passthrough domain'],
+    ['6.7', null],
+  ] as const)(
+    'in Linux %s a type that a device cannot have is EINVAL, and the log says %s',
+    (version, message) => {
+      const host = old('intel_iommu=on', version);
+      const before = host.log.length;
+      expect(errno(() => host.kernel.setGroupType(stranger, 'identity'))).toBe('EINVAL');
+      expect(host.log.slice(before)).toEqual(message === null ? [] : [message]);
+    },
+  );
+
+  test('in Linux 6.4 a group of several devices can change, and DMA for DMA changes nothing', () => {
+    const host = old('intel_iommu=on iommu.strict=1', '6.4');
+    expect(errno(() => host.kernel.setGroupType(usb, 'identity'))).toBe('ok');
+    expect(host.during(() => host.kernel.setGroupType(nic, 'DMA'))).toEqual([]);
+    host.kernel.bindDriver(nic, 'ixgbe');
+    expect(errno(() => host.kernel.setGroupType(nic, 'identity'))).toBe('EPERM');
   });
 
   test('is ENOENT while the IOMMU is off', () => {

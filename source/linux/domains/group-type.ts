@@ -29,7 +29,7 @@ export type Writing = {
  *
  * @throws KernelRefusal: ENOENT without an IOMMU; EACCES where the file cannot be written yet; EINVAL for another
  *   word, or a type that a device cannot have; EPERM while a driver is bound or VFIO owns the group, unless DMA goes
- *   to DMA-FQ. Before 6.5 EBUSY for the last, and EINVAL for a group of more than one device.
+ *   to DMA-FQ. Before 6.4 EBUSY for the last, and EINVAL for a group of more than one device.
  */
 export function setGroupType(record: DeviceRecord, word: string, writing: Writing): void {
   const { version } = writing;
@@ -45,32 +45,46 @@ export function setGroupType(record: DeviceRecord, word: string, writing: Writin
     throw new KernelRefusal('EINVAL', `a group's type is one of ${words.join(', ')}`);
   }
   const type = word === 'auto' ? null : (word as DefaultType);
-  if (isSince(version, '6.5')) write(record, type, writing);
-  else writeBefore65(record, type, writing);
+  if (isSince(version, '6.4')) write(record, type, writing);
+  else writeBefore64(record, type, writing);
 }
 
-/** iommu_group_store_type as it is since 6.5. */
+/** What the file shows: before 5.15 lazy domains had no type of their own. */
+export const shownType = (type: DefaultType, version: KernelVersion): string =>
+  type === 'DMA-FQ' && !isSince(version, '5.15') ? 'DMA' : type;
+
+/** iommu_group_store_type as it is since 6.4. */
 function write(record: DeviceRecord, type: DefaultType | null, writing: Writing): void {
-  const { devices, domains, policy, passThrough, version } = writing;
+  const { devices, domains, policy, passThrough, version, say } = writing;
   const members = devices.groupOf(record);
   if (type === 'DMA-FQ' && record.defaultType === 'DMA') return goLazy(members, domains);
   const owned = members.find(({ claimed }) => claimed);
   if (owned !== undefined) throw new KernelRefusal('EPERM', `group ${record.group} belongs to VFIO`);
   refuseBound(members, 'EPERM');
-  const demanded = members
-    .map(({ fn }) => demandedType(fn, passThrough, version))
-    .find((one) => one !== null);
-  if (type !== null && demanded !== undefined && type !== demanded) {
+  const demanding = members.find(({ fn }) => demandedType(fn, passThrough, version) !== null);
+  const demanded = demanding === undefined ? null : demandedType(demanding.fn, passThrough, version);
+  if (type !== null && demanded !== null && type !== demanded) {
+    // 6.4 names the first device of the group, 6.5 and 6.6 the one that demands, later versions none.
+    if (!isSince(version, '6.7')) say(cannotBe(isSince(version, '6.5') ? demanding : members[0], type));
     throw new KernelRefusal('EINVAL', `${bdf(record.fn.sourceId)} ${whyDemanded(members)}`);
   }
-  change(members, type ?? demanded ?? policy.defaultType, writing);
+  const target = type ?? demanded ?? policy.defaultType;
+  // Since 6.5 a domain of the same type is still a new one.
+  if (!isSince(version, '6.5') && target === record.defaultType) return;
+  change(members, target, writing);
 }
 
-/** iommu_change_dev_def_domain of Linux 5.11 to 6.4. */
-function writeBefore65(record: DeviceRecord, type: DefaultType | null, writing: Writing): void {
+/** The message of a device that cannot have a type, with the name of its driver or, without one, of its bus. */
+const cannotBe = (record: DeviceRecord | undefined, type: DefaultType): string =>
+  `${nameOf(record)}: Device cannot be in ${type === 'identity' ? 'Passthrough' : 'Translated'} domain`;
+
+const nameOf = (record: DeviceRecord | undefined): string =>
+  record === undefined ? '' : `${record.driver ?? 'pci'} ${pciAddress(record.fn.sourceId)}`;
+
+/** iommu_change_dev_def_domain of Linux 5.11 to 6.3. */
+function writeBefore64(record: DeviceRecord, type: DefaultType | null, writing: Writing): void {
   const { devices, domains, policy, passThrough, version, say } = writing;
   const members = devices.groupOf(record);
-  const name = pciAddress(record.fn.sourceId);
   if (members.length !== 1) {
     say('iommu: Cannot change default domain: Group has more than one device');
     throw new KernelRefusal('EINVAL', `group ${record.group} has ${members.length} devices`);
@@ -81,15 +95,17 @@ function writeBefore65(record: DeviceRecord, type: DefaultType | null, writing: 
     refuseBound(members, 'EBUSY');
   }
   if (record.claimed) {
-    say(`pci ${name}: Group not assigned to default domain`);
+    say(`${nameOf(record)}: Group not assigned to default domain`);
     throw new KernelRefusal('EBUSY', `group ${record.group} belongs to VFIO`);
   }
   const demanded = demandedType(record.fn, passThrough, version);
   if (type !== null && demanded !== null && type !== demanded) {
-    say(`pci ${name}: Device cannot be in ${type === 'identity' ? 'Passthrough' : 'Translated'} domain`);
+    say(cannotBe(record, type));
     throw new KernelRefusal('EINVAL', `${bdf(record.fn.sourceId)} ${whyDemanded(members)}`);
   }
-  const target = type ?? demanded ?? policy.defaultType;
+  let target = type ?? demanded ?? policy.defaultType;
+  // Before 5.15 DMA says nothing of how it is invalidated: that is the same for all that are trusted.
+  if (target === 'DMA' && demanded === null && !isSince(version, '5.15') && !policy.strict) target = 'DMA-FQ';
   if (target === record.defaultType) return;
   if (goesLive) return goLazy(members, domains);
   change(members, target, writing);

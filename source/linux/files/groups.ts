@@ -1,6 +1,8 @@
 /** `/sys/kernel/iommu_groups`: `drivers/iommu/iommu.c`. */
 import { type DeviceRecord, type DeviceTable, pciAddress } from '../domains/device-table.ts';
+import { shownType } from '../domains/group-type.ts';
 import type { ReservedRegion } from '../pci.ts';
+import type { KernelVersion } from '../version.ts';
 import type { FileTree } from './file-tree.ts';
 
 const GROUPS = '/sys/kernel/iommu_groups';
@@ -8,7 +10,7 @@ const GROUPS = '/sys/kernel/iommu_groups';
 /** The window of interrupt messages, which every device of an Intel unit has reserved. */
 const MSI = { start: 0xfee0_0000, end: 0xfeef_ffff };
 
-export function addGroups(tree: FileTree, devices: DeviceTable): void {
+export function addGroups(tree: FileTree, devices: DeviceTable, version: KernelVersion): void {
   tree.addFolder(GROUPS);
   for (const record of devices.all()) {
     if (record.group === null) continue;
@@ -17,7 +19,8 @@ export function addGroups(tree: FileTree, devices: DeviceTable): void {
     tree.addLink(`${folder}/devices/${name}`, `../../../../${devicePath(record, devices)}`);
     if (devices.groupOf(record)[0] !== record) continue;
     tree.add(`${folder}/reserved_regions`, () => reservedRegions(devices.groupOf(record)));
-    tree.add(`${folder}/type`, () => `${record.defaultType}\n`);
+    const { defaultType } = record;
+    if (defaultType !== null) tree.add(`${folder}/type`, () => `${shownType(defaultType, version)}\n`);
   }
 }
 

@@ -13,7 +13,7 @@ export type FileParts = DebugParts & {
 
 export function kernelFiles(parts: FileParts): FileTree {
   const tree = new FileTree();
-  addGroups(tree, parts.devices);
+  addGroups(tree, parts.devices, parts.version);
   addUnit(tree, parts.unit.capabilities, parts.unitBase, parts.devices, parts.isUsed);
   if (parts.isStarted) addDebug(tree, parts);
   tree.add('/proc/cmdline', () => `${`ro ${parts.line}`.trimEnd()}\n`);
