@@ -12,12 +12,25 @@ import { READ, WRITE } from '../vtd/formats/paging-entry.ts';
 import { addressFor, cycleBuffers, dmaToBuffers, mapBuffers, unmapBuffers } from './buffers.ts';
 import type { Command, DeviceTarget } from './command.ts';
 import { PAST_THE_IOMMU, sendRequest } from './device-requests.ts';
+import { echo, lacksDriver } from './echo.ts';
 import { findEntry, withFields } from './entry.ts';
 import { Refused, type Result } from './result.ts';
 
 type MachineCommand = Extract<
   Command,
-  { name: 'device' | 'dma' | 'map' | 'unmap' | 'cycle' | 'entry' | 'interrupt' | 'invalidation' | 'workload' }
+  {
+    name:
+      | 'device'
+      | 'dma'
+      | 'echo'
+      | 'map'
+      | 'unmap'
+      | 'cycle'
+      | 'entry'
+      | 'interrupt'
+      | 'invalidation'
+      | 'workload';
+  }
 >;
 
 /**
@@ -26,6 +39,7 @@ type MachineCommand = Extract<
  * @throws Refused or KernelRefusal, the latter with Linux's errno
  */
 export function carryOut(simulation: Simulation, command: MachineCommand): Result {
+  if (command.name === 'echo') return echo(simulation, command.text, command.path);
   if (command.name === 'device' && command.device === 'all') return moveAll(simulation, command.to);
   if (command.name === 'workload' && command.device === 'all') return setWorkloads(simulation, command.to);
   const device = simulation.machine.find(command.device);
@@ -174,16 +188,14 @@ function setInvalidation(simulation: Simulation, device: Device, to: 'strict' | 
   );
 }
 
-function setWorkload(
-  { machine, journal }: Simulation,
-  device: Device,
-  to: 'start' | 'stop' | 'flip',
-): Result {
+function setWorkload(simulation: Simulation, device: Device, to: 'start' | 'stop' | 'flip'): Result {
+  const { machine, journal } = simulation;
   const { name, workload } = device.model;
   const start = to === 'flip' ? device.workload === null : to === 'start';
   if (start && machine.kernel.device(device.model.sourceId).claimed && device.guest === null) {
     throw new Refused(`${name} is in the blocking domain: no driver runs it`);
   }
+  if (start && lacksDriver(simulation, device)) throw new Refused(`${name} has no driver: it was unbound`);
   if (start) machine.start(device);
   else machine.stop(device);
   journal.command(start ? 'start' : 'stop', name, workload);
@@ -194,7 +206,10 @@ function setWorkloads(simulation: Simulation, to: 'start' | 'stop' | 'flip'): Re
   const { devices, kernel } = simulation.machine;
   // Nobody runs a device that is held back.
   const driven = devices.filter(
-    ({ guest, model }) => guest !== null || !kernel.device(model.sourceId).claimed || to === 'stop',
+    (device) =>
+      to === 'stop' ||
+      device.guest !== null ||
+      !(kernel.device(device.model.sourceId).claimed || lacksDriver(simulation, device)),
   );
   const wanted = to === 'flip' ? (driven.some(({ workload }) => workload !== null) ? 'stop' : 'start') : to;
   for (const device of driven) setWorkload(simulation, device, wanted);

@@ -3,6 +3,7 @@ import type { Device } from '../machine/device.ts';
 import type { Simulation } from '../simulation/simulation.ts';
 import { hex, highHalf, lowHalf } from '../vtd/bits.ts';
 import { READ, WRITE } from '../vtd/formats/paging-entry.ts';
+import { lacksDriver } from './echo.ts';
 import { Refused, type Result } from './result.ts';
 
 const PAGE = 4096;
@@ -14,6 +15,7 @@ function driverOf(simulation: Simulation, device: Device) {
   if (device.guest === null && machine.kernel.device(sourceId).claimed) {
     throw new Refused(`${name} is in the blocking domain: no driver maps anything for it`);
   }
+  if (lacksDriver(simulation, device)) throw new Refused(`${name} has no driver: it was unbound`);
   return machine.lend(device);
 }
 

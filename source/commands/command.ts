@@ -62,6 +62,8 @@ export type Command =
       readonly data: string;
     }
   | { readonly name: 'invalidation'; readonly device: string; readonly to: 'strict' | 'lazy' | 'flip' }
+  /** Write a word to a file of the simulated kernel, as a shell's user does. */
+  | { readonly name: 'echo'; readonly text: string; readonly path: string }
   | { readonly name: 'boot'; readonly line: string }
   /** Put another remapping unit into the machine, with parameters other than the default, and reboot. */
   | { readonly name: 'unit'; readonly unit: PresetName; readonly set: Overrides }

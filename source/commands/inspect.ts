@@ -12,13 +12,16 @@ import { Refused } from './result.ts';
 export function readKernelFile(kernel: Kernel, path: string): string {
   const tree = kernel.files();
   const found = tree.read(path);
-  if (found === null) {
-    const meant = nearest(path, tree.paths);
-    const hint =
-      meant === null ? '/sys/kernel/iommu_groups is a folder to begin with' : `did you mean ${meant}?`;
-    throw new Refused(`the simulated kernel has no file ${quoted(path)}; ${hint}`);
-  }
+  if (found === null) throw missingFile(kernel, path);
   if (found.kind === 'file') return found.text;
   if (found.kind === 'link') return `${found.target}\n`;
   return found.names.map((name) => `${name}\n`).join('');
+}
+
+/** Why there is nothing at a path, and the nearest one that is there. */
+export function missingFile(kernel: Kernel, path: string): Refused {
+  const meant = nearest(path, kernel.files().paths);
+  const hint =
+    meant === null ? '/sys/kernel/iommu_groups is a folder to begin with' : `did you mean ${meant}?`;
+  return new Refused(`the simulated kernel has no file ${quoted(path)}; ${hint}`);
 }

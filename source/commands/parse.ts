@@ -130,6 +130,18 @@ const grammar: { readonly [N in CommandName]: Grammar } = {
       return { name: 'invalidation', device: deviceName(words[0]), to };
     },
   },
+  echo: {
+    usage: 'echo <text> > <path>',
+    help: "write to a file of the simulated kernel, as root: a group's type, dmar_perf_latency, a driver's bind and unbind",
+    parse: (_, text) => {
+      const parts = /^([^>]*)>\s*(\S+)$/.exec(afterName(text));
+      if (parts === null)
+        throw new Wrong(
+          `expected a word and a file such as echo 1 > /sys/kernel/debug/iommu/intel/dmar_perf_latency; got ${quoted(text.trim())}`,
+        );
+      return { name: 'echo', text: parts[1].trim().replace(/^(["'])(.*)\1$/, '$2'), path: parts[2] };
+    },
+  },
   boot: {
     usage: 'boot [word …]',
     help: 'reboot with another kernel command line',
@@ -381,6 +393,8 @@ export function commandText(command: Command): string {
     }
     case 'interrupt':
       return `interrupt ${command.device} ${command.address} ${command.data}`;
+    case 'echo':
+      return `echo ${command.text} > ${command.path}`;
     case 'boot':
       return `boot ${command.line}`.trimEnd();
     case 'unit':

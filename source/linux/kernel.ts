@@ -71,6 +71,8 @@ export type KernelOptions = {
   readonly cpus?: number;
   /** Whether the unit is told where an unmap left the tables as they are (IH); so if not given. */
   readonly givesHint?: boolean;
+  /** Nanoseconds of a CPU cycle; a cycle of 3.1 GHz if not given. */
+  readonly nsPerCycle?: number;
 };
 
 /** Things worth telling that the kernel does, for whoever watches. */
@@ -132,6 +134,8 @@ export class Kernel {
       this.say(`DMAR: VT-d detected Invalidation Queue Error: Reason ${reason.toString(16)}`),
     );
     this.driver.givesHint = options.givesHint ?? true;
+    const { invalidate } = options.cpuCost ?? defaultCpuCost;
+    this.driver.invalidationNs = invalidate * (options.nsPerCycle ?? 1 / 3.1);
     const { driver, settings, meter } = this;
     this.devices = new DeviceTable(driver, !settings.forceDac);
     const iovaTuning = { ...iovaTuningOf(version), cpus: options.cpus ?? 1, clock };
@@ -202,6 +206,8 @@ export class Kernel {
       isStarted: policy.translation || (isSince(version, '5.6') && !settings.noIommu),
       interruptTable: driver.interruptTable,
       log: log.lines,
+      latencies: driver.latencies,
+      writeType: (record, text) => this.setGroupType(record.fn.sourceId, text),
       line: settings.line,
     });
   }

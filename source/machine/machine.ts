@@ -108,6 +108,7 @@ export class Machine {
         platform: options.platform,
         cpuCost: cpuCostOf(values),
         givesHint: values['invalidation.hint'] === 'on',
+        nsPerCycle: 1 / values['cpu.ghz'],
       },
     );
     this.dma = new DmaPath(
@@ -253,6 +254,18 @@ export class Machine {
       if (wasRunning) this.start(device);
       throw error;
     }
+  }
+
+  /** The host driver lets go of a device; its buffers are given back. */
+  unbind(device: Device): void {
+    this.withdraw(device);
+    this.kernel.bindDriver(device.model.sourceId, null);
+  }
+
+  /** The host driver takes a device, and starts it. */
+  bind(device: Device): void {
+    this.kernel.bindDriver(device.model.sourceId, this.hostDriver(device));
+    this.start(device);
   }
 
   /**

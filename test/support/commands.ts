@@ -70,6 +70,17 @@ export const machineCommand: fc.Arbitrary<Command> = fc.oneof(
     which: fc.constantFrom('oldest' as const, 'newest' as const, 'all' as const),
   }),
   fc.record({
+    name: fc.constant('echo' as const),
+    text: fc.constantFrom('identity', 'DMA', 'DMA-FQ', '1', '0', '0000:03:00.0', ''),
+    path: fc.constantFrom(
+      '/sys/kernel/iommu_groups/14/type',
+      '/sys/kernel/debug/iommu/intel/dmar_perf_latency',
+      '/sys/bus/pci/drivers/ixgbe/unbind',
+      '/sys/bus/pci/drivers/ixgbe/bind',
+      '/sys',
+    ),
+  }),
+  fc.record({
     name: fc.constant('cycle' as const),
     device: deviceName,
     count: fc.integer({ min: 1, max: 20 }),

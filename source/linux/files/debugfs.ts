@@ -8,6 +8,8 @@ import { bdf } from '../../vtd/source-id.ts';
 import type { Iommu } from '../../vtd/unit/iommu.ts';
 import { Global, Offset } from '../../vtd/unit/registers.ts';
 import { type DeviceRecord, type DeviceTable, pciAddress } from '../domains/device-table.ts';
+import { KernelRefusal } from '../refusal.ts';
+import type { LatencyStatistics } from '../unit/latency-statistics.ts';
 import { isSince, type KernelVersion } from '../version.ts';
 import type { FileTree } from './file-tree.ts';
 
@@ -26,6 +28,7 @@ export type DebugParts = {
   readonly isUsed: boolean;
   /** Physical address and bytes of the interrupt-remapping table; null without one. */
   readonly interruptTable: { readonly address: number; readonly bytes: number } | null;
+  readonly latencies: LatencyStatistics;
 };
 
 export function addDebug(tree: FileTree, parts: DebugParts): void {
@@ -34,7 +37,13 @@ export function addDebug(tree: FileTree, parts: DebugParts): void {
   tree.add(`${DEBUG}/dmar_translation_struct`, () => translationStructures(parts));
   if (isSince(version, '5.8')) tree.add(`${DEBUG}/invalidation_queue`, () => invalidationQueue(parts));
   tree.add(`${DEBUG}/ir_translation_struct`, () => interruptStructures(parts));
-  if (isSince(version, '5.14')) tree.add(`${DEBUG}/dmar_perf_latency`, () => latencies(parts));
+  if (isSince(version, '5.14')) {
+    tree.add(
+      `${DEBUG}/dmar_perf_latency`,
+      () => latencies(parts),
+      (text) => setLatencies(parts, text),
+    );
+  }
   // Since 5.6 one file, since 6.7 one for each device.
   if (!isSince(version, '6.7')) {
     if (isSince(version, '5.6')) tree.add(`${DEBUG}/domain_translation_struct`, () => domainsOf(parts));
@@ -372,13 +381,19 @@ function interruptTable({ memory, interruptTable: table }: DebugParts, posted: b
   return text;
 }
 
-const BUCKETS = ['<0.1us', '0.1us-1us', '1us-10us', '10us-100us', '100us-1ms', '1ms-10ms', '>=10ms'];
+function latencies({ unitBase, latencies: { text } }: DebugParts): string {
+  return `IOMMU: ${NAME} Register Base Address: ${unitBase.toString(16)}\n${text}\n`;
+}
 
-/** Nobody has written to the file, so that no latency is measured: the heading alone. */
-function latencies({ unitBase }: DebugParts): string {
-  const columns = [...BUCKETS, 'min(us)', 'max(us)', 'average(us)'];
-  const heading = columns.map((name, i) => name.padStart(i === 0 ? 24 : 12)).join('');
-  return `IOMMU: ${NAME} Register Base Address: ${unitBase.toString(16)}\n${heading}\n`;
+/** dmar_perf_latency_write: 0 turns everything off, another number something on; 4, page requests, up to 6.9. */
+function setLatencies({ latencies, version }: DebugParts, text: string): void {
+  const most = isSince(version, '6.10') ? 3 : 4;
+  // kstrtoint of base 0; leading zeros mean octal.
+  const number = /^[+-]?(0x[0-9a-f]+|0[0-7]*|[1-9]\d*)$/i.test(text) ? Number(text) : Number.NaN;
+  if (!(number >= 0 && number <= most))
+    throw new KernelRefusal('EINVAL', `dmar_perf_latency takes a number from 0 to ${most}`);
+  if (number === 0) latencies.disable();
+  else latencies.enable(number);
 }
 
 const hex8 = (value: number): string => (value >>> 0).toString(16).padStart(8, '0');

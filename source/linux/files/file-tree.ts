@@ -1,4 +1,5 @@
 /** Files of the kernel's own file systems by path. The text of a file is made when it is read. */
+import { KernelRefusal } from '../refusal.ts';
 
 /** What is at a path. */
 export type KernelFile =
@@ -9,12 +10,18 @@ export type KernelFile =
 
 export class FileTree {
   private readonly files = new Map<string, () => string>();
+  private readonly writers = new Map<string, (text: string) => void>();
   private readonly links = new Map<string, string>();
   private readonly folders = new Map<string, Set<string>>();
 
-  /** A file at an absolute path, and the folders it lies in. */
-  add(path: string, text: () => string): void {
+  /**
+   * A file at an absolute path, and the folders it lies in.
+   *
+   * @param write what becomes of a word that is written to it; left out for a file that is only read
+   */
+  add(path: string, text: () => string, write?: (text: string) => void): void {
     this.files.set(path, text);
+    if (write !== undefined) this.writers.set(path, write);
     this.enter(path, '');
   }
 
@@ -32,16 +39,29 @@ export class FileTree {
 
   /** What is at a path, with or without slashes around it; null if nothing is. */
   read(path: string): KernelFile | null {
-    const clean = `/${path
-      .split('/')
-      .filter((part) => part !== '')
-      .join('/')}`;
+    const clean = cleanPath(path);
     const text = this.files.get(clean);
     if (text !== undefined) return { kind: 'file', text: text() };
     const target = this.links.get(clean);
     if (target !== undefined) return { kind: 'link', target };
     const names = this.folders.get(clean);
     return names === undefined ? null : { kind: 'folder', names: [...names].sort(byNumber) };
+  }
+
+  /**
+   * Write a word to a file, as root.
+   *
+   * @returns whether there is such a file
+   * @throws KernelRefusal: EISDIR for a folder, and for a file that is only read what its file system says
+   */
+  write(path: string, text: string): boolean {
+    const clean = cleanPath(path);
+    const write = this.writers.get(clean);
+    if (write !== undefined) write(text);
+    else if (this.files.has(clean)) throw new KernelRefusal(errnoOf(clean), `${clean} cannot be written`);
+    else if (this.read(clean) !== null) throw new KernelRefusal('EISDIR', `${clean} is a folder`);
+    else return false;
+    return true;
   }
 
   /** Every path; those of folders end in `/`. */
@@ -57,6 +77,20 @@ export class FileTree {
     this.folders.get(folder)?.add(path.slice(cut + 1) + mark);
   }
 }
+
+/** One slash before each name, as the kernel takes a path. */
+const cleanPath = (path: string): string =>
+  `/${path
+    .split('/')
+    .filter((part) => part !== '')
+    .join('/')}`;
+
+/**
+ * What a write to a file that has no way to take it comes to: sysfs does not open it (kernfs_fop_open), debugfs opens
+ * it for root but seq_file takes nothing, and procfs has no write either (proc_reg_write).
+ */
+const errnoOf = (path: string): string =>
+  path.startsWith('/sys/kernel/debug/') ? 'EINVAL' : path.startsWith('/proc/') ? 'EIO' : 'EACCES';
 
 /** Group 10 comes after group 9, as `ls -v` has it. */
 const byNumber = (a: string, b: string): number => {

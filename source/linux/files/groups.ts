@@ -10,7 +10,13 @@ const GROUPS = '/sys/kernel/iommu_groups';
 /** The window of interrupt messages, which every device of an Intel unit has reserved. */
 const MSI = { start: 0xfee0_0000, end: 0xfeef_ffff };
 
-export function addGroups(tree: FileTree, devices: DeviceTable, version: KernelVersion): void {
+/** @param writeType what a word written to the type of a device's group does */
+export function addGroups(
+  tree: FileTree,
+  devices: DeviceTable,
+  version: KernelVersion,
+  writeType: (record: DeviceRecord, text: string) => void,
+): void {
   tree.addFolder(GROUPS);
   for (const record of devices.all()) {
     if (record.group === null) continue;
@@ -20,7 +26,12 @@ export function addGroups(tree: FileTree, devices: DeviceTable, version: KernelV
     if (devices.groupOf(record)[0] !== record) continue;
     tree.add(`${folder}/reserved_regions`, () => reservedRegions(devices.groupOf(record)));
     const { defaultType } = record;
-    if (defaultType !== null) tree.add(`${folder}/type`, () => `${shownType(defaultType, version)}\n`);
+    if (defaultType === null) continue;
+    tree.add(
+      `${folder}/type`,
+      () => `${shownType(defaultType, version)}\n`,
+      (text) => writeType(record, text),
+    );
   }
 }
 

@@ -1,4 +1,5 @@
 /** All files that can be inspected: sysfs, debugfs, the log. */
+import type { DeviceRecord } from '../domains/device-table.ts';
 import { addDebug, type DebugParts } from './debugfs.ts';
 import { FileTree } from './file-tree.ts';
 import { addGroups } from './groups.ts';
@@ -8,12 +9,14 @@ export type FileParts = DebugParts & {
   /** The driver of the unit made its debugfs files: not with `iommu=off`, where it does not start. */
   readonly isStarted: boolean;
   readonly log: readonly string[];
+  /** A word was written to the type of a device's group. */
+  writeType(record: DeviceRecord, text: string): void;
   readonly line: string;
 };
 
 export function kernelFiles(parts: FileParts): FileTree {
   const tree = new FileTree();
-  addGroups(tree, parts.devices, parts.version);
+  addGroups(tree, parts.devices, parts.version, parts.writeType);
   addUnit(tree, parts.unit.capabilities, parts.unitBase, parts.devices, parts.isUsed);
   if (parts.isStarted) addDebug(tree, parts);
   tree.add('/proc/cmdline', () => `${`ro ${parts.line}`.trimEnd()}\n`);

@@ -20,6 +20,8 @@ const QUEUE_STOPPED = faultStatus.fields.IQE.mask << faultStatus.fields.IQE.shif
 export class QueuedInvalidation {
   /** Whether the unit is told where only leaves changed (IH); Linux 6.0 loses it on the way (qi_flush_iotlb). */
   givesHint = true;
+  /** Told of each descriptor by its type, once it was waited for. */
+  onDone: ((type: number) => void) | null = null;
   private readonly unit: Iommu;
   private readonly memory: PhysicalMemory;
   private readonly onError: (reason: number) => void;
@@ -63,6 +65,7 @@ export class QueuedInvalidation {
     this.tail = (slot + 1) % QUEUE_SLOTS;
     this.unit.write32(Offset.IQT, this.tail * this.slotBytes);
     if (this.memory.read32(statusAt) !== DONE) this.recover();
+    this.onDone?.(descriptor[0] & 15);
   }
 
   /** Invalidate all context entries. */

@@ -19,6 +19,7 @@ import { FAULT_VECTOR } from '../interrupts/interrupt-vectors.ts';
 import { PAGE, type PageFrames } from '../page-frames.ts';
 import type { PciFunction } from '../pci.ts';
 import { AtsDevices } from './ats-devices.ts';
+import { LatencyStatistics } from './latency-statistics.ts';
 import { LegacyMode } from './legacy-mode.ts';
 import { QueuedInvalidation } from './queued-invalidation.ts';
 import { ScalableMode } from './scalable-mode.ts';
@@ -28,6 +29,9 @@ export class UnitDriver {
   readonly unit: Iommu;
   /** See QueuedInvalidation; to be set before the queue is. */
   givesHint = true;
+  /** How long an invalidation takes a CPU, in nanoseconds; to be set before the queue is. */
+  invalidationNs = 0;
+  readonly latencies = new LatencyStatistics();
   private readonly memory: PhysicalMemory;
   private readonly frames: PageFrames;
   private readonly onQueueError: (reason: number) => void;
@@ -71,6 +75,7 @@ export class UnitDriver {
   enableQueue(): void {
     const queue = new QueuedInvalidation(this.unit, this.memory, this.frames, this.onQueueError);
     queue.givesHint = this.givesHint;
+    queue.onDone = (type) => this.latencies.took(type, this.invalidationNs);
     this.queue = queue;
     this.command(Global.QIE, Global.QIE);
   }
