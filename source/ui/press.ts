@@ -91,7 +91,7 @@ function candidates({ tools, snapshot }: Scene, { kind, line }: Prompt): readonl
   ];
   if (words.length < 2) return first;
   if (words[0] === 'boot' || words[0] === 'compare') return tools.bootWords;
-  if (words[0] === 'inspect') return kernelPaths(snapshot);
+  if (words[0] === 'inspect' || words[0] === 'echo') return kernelPaths(snapshot);
   if (words[0] === 'open') return views.map(({ name }) => name);
   if (words[0] === 'theme') return themeNames;
   if (words.length === 2)
