@@ -17,7 +17,12 @@ export function addExplain(program: Program): void {
     .command('explain')
     .description('where a DMA of a device lands or why not, with every step of the walk')
     .addArgument(new Argument('<device>', 'a name or an address: nic0, 03:00.0').argParser(deviceName))
-    .addArgument(new Argument('<address>', 'what the device asks for: 0x1000000').argParser(addressWord));
+    .addArgument(
+      new Argument(
+        '<address>',
+        'what the device asks for: 0x1000000, or the buffer that --exec "map nic0" mapped',
+      ).argParser(addressWord),
+    );
   withMachineOptions(command)
     .option('--write', 'a write; otherwise it is a read')
     .option('--warm', 'with what the unit has cached by then; otherwise its caches are empty')

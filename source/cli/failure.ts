@@ -1,6 +1,7 @@
 /** What is said when something went wrong, and the exit code it gives. */
 import { CommanderError } from 'commander';
 import { printableLines, shellText } from '../commands/printable.ts';
+import { Refused } from '../commands/result.ts';
 import { MalformedCase } from '../conformance/index.ts';
 import { DemoError } from '../demo/demo.ts';
 import { BadPerfEvent } from '../linux/unit/perf-event.ts';
@@ -19,6 +20,7 @@ import { UnreadableInput } from './input.ts';
 
 /** Input that is not what it should be: wrong usage, said in one line. */
 const inputErrors = [
+  Refused,
   DemoError,
   UnknownDemo,
   NotPrivate,

@@ -1,6 +1,5 @@
 /** `dmascope inspect`: what the simulated kernel's files say. */
 import { Argument, Option, type Command as Program } from 'commander';
-import { Refused } from '../commands/result.ts';
 import { inspect } from '../output/inspect.ts';
 import { type MachineFlags, machineOptions, withMachineOptions } from './machine-options.ts';
 import { duration } from './options.ts';
@@ -24,18 +23,13 @@ export function addInspect(program: Program): void {
     )
     .addHelpText('after', FILES)
     .action((path: string, flags: Flags) => {
-      try {
-        const { text, refusals } = inspect({
-          machine: machineOptions(flags),
-          commands: flags.exec,
-          timeNs: flags.time,
-          path,
-        });
-        process.stdout.write(text);
-        for (const refusal of refusals) process.stderr.write(`dmascope: refused: ${refusal}\n`);
-      } catch (error) {
-        if (!(error instanceof Refused)) throw error;
-        command.error(error.message);
-      }
+      const { text, refusals } = inspect({
+        machine: machineOptions(flags),
+        commands: flags.exec,
+        timeNs: flags.time,
+        path,
+      });
+      process.stdout.write(text);
+      for (const refusal of refusals) process.stderr.write(`dmascope: refused: ${refusal}\n`);
     });
 }

@@ -1,6 +1,7 @@
 /** `dmascope explain`: one DMA on a machine made for it, and what became of it. */
 import { carryOutAll } from '../commands/carry-out-all.ts';
 import type { Command } from '../commands/command.ts';
+import { Refused } from '../commands/result.ts';
 import { Session } from '../commands/session.ts';
 import type { MachineOptions } from '../machine/machine.ts';
 import type { Transaction } from '../simulation/snapshot.ts';
@@ -15,7 +16,7 @@ export type Question = {
   readonly timeNs: number;
   /** A name of the topology. */
   readonly device: string;
-  /** `0x…`, any 64-bit address. */
+  /** `0x…`, any 64-bit address; or `buffer`, the one that `map` or `unmap` had last. */
   readonly address: string;
   readonly type: 'read' | 'write';
   /** Leave the caches of the unit as they are; otherwise they are empty, and the walk is whole. */
@@ -34,7 +35,11 @@ export type Answer = {
 const LONGEST_BYTES = 64;
 const PAGE = 4096;
 
-/** Boot, do the DMA, and tell what happened. It is a request like any other: its fault is recorded and printed. */
+/**
+ * Boot, do the DMA, and tell what happened. It is a request like any other: its fault is recorded and printed.
+ *
+ * @throws Refused where the device does no such DMA, as there is no buffer
+ */
 export function ask({ machine, commands, timeNs, device, address, type, warm }: Question): Answer {
   const session = new Session(machine);
   const { refusals } = carryOutAll(session, commands);
@@ -43,11 +48,14 @@ export function ask({ machine, commands, timeNs, device, address, type, warm }: 
   // Not past the end of a page, where another walk begins.
   const offset = (parseHalves(address)?.lo ?? 0) & (PAGE - 1);
   const bytes = Math.min(LONGEST_BYTES, PAGE - offset);
-  session.apply({ name: 'dma', device, type, address, bytes });
   const { journal } = session.simulation;
-  const request = journal.transactions.get(device)?.at(-1);
-  if (request === undefined) throw new Error(`no request of ${device} was kept`);
-  const message = request.fault === 0 ? null : (journal.faults.at(-1)?.dmesg ?? null);
+  const sentBefore = journal.sent.get(device);
+  const faultsBefore = journal.faults.length;
+  const { text } = session.apply({ name: 'dma', device, type, address, bytes });
+  // The device goes on meanwhile: neither its last request nor the last fault need be of this one.
+  const request = journal.sent.get(device);
+  if (request === undefined || request === sentBefore) throw new Refused(text);
+  const message = request.fault === 0 ? null : (journal.faults[faultsBefore]?.dmesg ?? null);
   return { boot: session.bootOptions.boot, request, message, refusals };
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { defaultBuild } from '../../source/linux/boot/policy.ts';
 import { plainMachine, previewBoot } from '../../source/machine/preview.ts';
 import { deviceIdentity } from '../../source/simulation/state.ts';
+import { presets } from '../../source/vtd/unit/capabilities.ts';
 import { device, session } from '../support/session.ts';
 
 const devices = ['nic0', 'nvme0', 'gpu0', 'hba1', 'usb0', 'tb0'] as const;
@@ -34,6 +35,19 @@ test.each([
       .devices.map(({ name, lane, attachedDomain }) => `${name} ${lane} ${attachedDomain}`);
   expect(lanes()).toEqual(whenOff);
   expect(lanes({ build: builtOn })).toEqual(whenOn);
+});
+
+test.each(Object.entries(presets))('on the unit %s no device that is trusted faults', (_, unit) => {
+  for (const boot of ['intel_iommu=on', 'intel_iommu=on iommu=pt', 'iommu=on', 'iommu=pt']) {
+    for (const build of [defaultBuild, builtOn]) {
+      const machine = session(boot, { unit, build });
+      machine.advance(1e6);
+      const { devices: states } = machine.snapshot();
+      const refused = states.filter(({ untrusted, counts }) => !untrusted && counts.faults > 0);
+      expect(refused.map(({ name, counts }) => `${boot}: ${name} ${counts.faults} faults`)).toEqual([]);
+      expect(states.every(({ counts }) => counts.requests > 0)).toBe(true);
+    }
+  }
 });
 
 describe('guests', () => {

@@ -60,6 +60,25 @@ describe('where a DMA lands', () => {
     expect(explainedText(ask(question(LAZY)))).toContain(message);
   });
 
+  test('it is the request that was asked for, however busy the device is', () => {
+    const { commands } = parseCommands('device nic0 translated; entry nic0 context TT=11b; map nic0');
+    for (const timeNs of [1e3, 1e6, 1.2345e6, 5e6]) {
+      const { request, message } = ask(question(PASSTHROUGH, { commands, timeNs }));
+      expect(request).toMatchObject({ address: '0x1000000', type: 'write', bytes: 64, fault: 3 });
+      expect(message === null || message.includes('fault addr 0x1000000')).toBe(true);
+    }
+  });
+
+  test('a buffer is the one that was mapped; without one there is nothing to explain', () => {
+    const { commands } = parseCommands('map nic0');
+    const asked = question(LAZY, { address: 'buffer', type: 'read' });
+    const { request } = ask({ ...asked, commands });
+    expect(request).toMatchObject({ type: 'read', outcome: 'walked' });
+    expect(() => ask(asked)).toThrow('no buffer was mapped for nic0: map nic0 maps one');
+    const earlier = parseCommands('dma nic0 write 0x2000').commands;
+    expect(() => ask({ ...asked, commands: earlier })).toThrow('no buffer was mapped');
+  });
+
   test('commands before it count, and what was refused is told', () => {
     const { commands } = parseCommands('device nic0 translated; device tb0 passthrough');
     const { request, refusals } = ask(question(PASSTHROUGH, { commands }));
