@@ -8,7 +8,7 @@ import { cachesOf } from '../parameters/chip.ts';
 import { cpuCostOf } from '../parameters/cpu.ts';
 import type { Values } from '../parameters/registry.ts';
 import { uncertainOf, unitOf } from '../parameters/unit.ts';
-import { EventQueue } from '../timing/event-queue.ts';
+import { EventQueue, type Timeline } from '../timing/event-queue.ts';
 import type { TimedUnit } from '../timing/timed-unit.ts';
 import { timedUnitOf } from '../timing/times.ts';
 import { PhysicalMemory } from '../vtd/memory.ts';
@@ -72,9 +72,10 @@ export class Host {
   };
   private time = 0;
   private readonly queue = new EventQueue();
-  readonly clock = {
+  readonly clock: Timeline = {
     now: () => this.time,
-    after: (delay: number, run: () => void) => this.queue.schedule(this.time + delay, run),
+    after: (delay, run) => this.queue.schedule(this.time + delay, run),
+    at: (delay, act, subject) => this.queue.at(this.time + delay, act, subject),
   };
 
   constructor({ boot, build = defaultBuild, cpus = 1, values, functions = [port, card] }: HostOptions) {

@@ -52,9 +52,6 @@ export function runWindow(options: WindowRun): WindowResult {
   const latencies = new Latencies();
   const slots = windowBytes / bytes;
   const warmShare = isWarm ? Math.min(1, values['llc.bytes'] / windowBytes) : 0;
-  const limit = values[type === 'read' ? 'device.readGbps' : 'device.writeGbps'];
-  const paceNs = limit === 0 ? 0 : (8 * bytes) / limit;
-  let nextIssue = 0;
   let done = 0;
   let started = 0;
   const { counts } = host.unit.translator;
@@ -68,13 +65,6 @@ export function runWindow(options: WindowRun): WindowResult {
     }
     if (done > WARM_UP) latencies.add(ns);
   };
-  /** A device asks at its own pace at most. */
-  const paced = (go: () => void) => {
-    const wait = Math.max(0, nextIssue - host.clock.now());
-    nextIssue = host.clock.now() + wait + paceNs;
-    if (wait === 0) go();
-    else host.clock.after(wait, go);
-  };
   const address = (): number => {
     const offset = random.below(slots) * bytes;
     return window(offset);
@@ -84,15 +74,15 @@ export function runWindow(options: WindowRun): WindowResult {
     const warm = random.next() < warmShare;
     port.read(host.device, Math.floor(at / 2 ** 32), at | 0, bytes, warm, (outcome, ns) => {
       finished(outcome, ns);
-      paced(read);
+      read();
     });
   };
   const write = (): void => {
     const at = address();
-    port.write(host.device, Math.floor(at / 2 ** 32), at | 0, bytes, () => paced(write), finished);
+    port.write(host.device, Math.floor(at / 2 ** 32), at | 0, bytes, write, finished);
   };
-  if (type === 'read') for (let i = 0; i < outstanding; i++) paced(read);
-  else paced(write);
+  if (type === 'read') for (let i = 0; i < outstanding; i++) read();
+  else write();
   host.run(() => done >= WARM_UP + requests);
 
   const elapsed = host.clock.now() - started;

@@ -2,6 +2,7 @@
 import type { Latencies } from '../timing/latencies.ts';
 import type { DeviceTlb } from '../vtd/ats/device-tlb.ts';
 import type { Counts } from '../vtd/performance/counters.ts';
+import type { DevicePort } from './device-port.ts';
 import type { GuestModel } from './guest.ts';
 import type { LentBuffers } from './lent-buffers.ts';
 import type { OwnerId } from './memory-map.ts';
@@ -15,6 +16,8 @@ export type Device = {
   readonly buffers: OwnerId;
   /** The translations it keeps, if it has ATS. */
   readonly tlb: DeviceTlb | null;
+  /** Its requests under way. */
+  readonly port: DevicePort;
   /** What the unit counted for it. */
   readonly counts: Counts;
   guest: GuestModel | null;

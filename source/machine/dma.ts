@@ -1,4 +1,7 @@
 /** A DMA request on its way through the unit into memory, and what becomes of it. */
+
+import type { Request } from '../timing/request.ts';
+import type { TimedUnit } from '../timing/timed-unit.ts';
 import { hexOf, join } from '../vtd/bits.ts';
 import { READ, WRITE } from '../vtd/formats/paging-entry.ts';
 import { Reply } from '../vtd/formats/translation-completion.ts';
@@ -9,11 +12,10 @@ import { Outcome } from '../vtd/translation/translator.ts';
 import type { Iommu } from '../vtd/unit/iommu.ts';
 import type { Device } from './device.ts';
 import { DEVICE_WINDOW, MEMORY_BYTES, type MemoryMap, type OwnerId } from './memory-map.ts';
-import type { RequestTimes } from './request-times.ts';
 
 const PAGE = 4096;
 /** What devices write. */
-const PATTERN = 0x9696_9696 | 0;
+export const PATTERN = 0x9696_9696 | 0;
 /** The words for Delivery, from AS_WRITTEN on. */
 const deliveryNames = ['as written', 'remapped', 'posted', 'posted, notified'] as const;
 
@@ -119,12 +121,12 @@ export type DmaObserver = {
 
 export class DmaPath {
   observer: DmaObserver | null = null;
-  /** How long the last request's translation took, in nanoseconds. */
-  private latency = 0;
+  /** The steps of the request that was looked up last, where they were wanted. */
+  private noted: Step[] | null = null;
   private readonly memory: PhysicalMemory;
   private readonly unit: Iommu;
   private readonly map: MemoryMap;
-  private readonly times: RequestTimes;
+  private readonly timed: TimedUnit;
   private readonly mayWrite: (device: Device, owner: OwnerId, address: number) => boolean;
   private readonly deliver: Deliver;
   private readonly reachesPeer: (device: Device, address: number) => boolean;
@@ -138,7 +140,7 @@ export class DmaPath {
     memory: PhysicalMemory,
     unit: Iommu,
     map: MemoryMap,
-    times: RequestTimes,
+    timed: TimedUnit,
     mayWrite: (device: Device, owner: OwnerId, address: number) => boolean,
     deliver: Deliver,
     reachesPeer: (device: Device, address: number) => boolean,
@@ -146,7 +148,7 @@ export class DmaPath {
     this.memory = memory;
     this.unit = unit;
     this.map = map;
-    this.times = times;
+    this.timed = timed;
     this.mayWrite = mayWrite;
     this.deliver = deliver;
     this.reachesPeer = reachesPeer;
@@ -158,13 +160,23 @@ export class DmaPath {
    * @returns whether it was let through
    */
   interrupt(device: Device, at: number, data: number, bytes = 4): boolean {
+    this.decideInterrupt(device, at, data, bytes);
+    return this.settleInterrupt(device, at, data, bytes);
+  }
+
+  private decideInterrupt(device: Device, at: number, data: number, bytes: number): void {
     const { translator } = this.unit;
-    const { observer } = this;
-    const noted: Step[] | null = observer?.wantsInterrupt(device) ? [] : null;
-    translator.steps = noted;
+    this.noted = this.observer?.wantsInterrupt(device) ? [] : null;
+    translator.steps = this.noted;
     translator.translate(device.model.sourceId, 0, at, WRITE);
     translator.interrupt(device.model.sourceId, at, data, bytes);
     translator.steps = null;
+  }
+
+  /** What follows from it. Returns whether it was let through. */
+  private settleInterrupt(device: Device, at: number, data: number, bytes: number): boolean {
+    const { translator } = this.unit;
+    const { observer, noted } = this;
     const { delivery, vector, destination, deliveryMode, interruptIndex } = translator;
     const isBlocked = delivery === Delivery.NONE;
     const result: InterruptResult | null = isBlocked
@@ -179,8 +191,30 @@ export class DmaPath {
     return !isBlocked;
   }
 
+  /** A request of a device has arrived at the unit: decide it. What follows, `decided` does. */
+  lookUp(device: Device, request: Request): number {
+    const { translator } = this.unit;
+    const { hi, lo, bytes, access } = request;
+    if (isInterrupt(hi, lo, access)) {
+      this.decideInterrupt(device, lo, request.data, bytes);
+      request.reads = translator.reads;
+      return Outcome.INTERRUPT;
+    }
+    const outcome = this.decide(device, hi, lo, access);
+    request.reads = outcome === PEER_TO_PEER ? 0 : translator.reads;
+    return outcome;
+  }
+
+  /** What follows from the request that was looked up last. */
+  decided(device: Device, { hi, lo, bytes, access, outcome, data }: Request): void {
+    if (outcome === Outcome.INTERRUPT && isInterrupt(hi, lo, access))
+      this.settleInterrupt(device, lo, data, bytes);
+    else this.settle(device, 'untranslated', hi, lo, bytes, access, -1, outcome, this.noted);
+  }
+
   /**
-   * Do DMA of any length: one request for each page it touches. It ends at the first that is refused.
+   * Do DMA of any length at once, as when somebody asks for it: one request for each page it touches. It ends at the
+   * first that is refused.
    *
    * @returns how long the translations took, in nanoseconds
    */
@@ -191,13 +225,18 @@ export class DmaPath {
     let low = lo;
     while (left > 0) {
       const piece = Math.min(left, PAGE - (low & (PAGE - 1)));
-      if (high === 0 && low >>> 20 === 0xfee && access === WRITE) {
-        // A write there is an interrupt or nothing.
+      if (isInterrupt(high, low, access)) {
         this.interrupt(device, low, PATTERN, piece);
         break;
       }
-      const outcome = this.request(device, high, low, piece, access);
-      latency += this.latency;
+      let outcome = 0;
+      const ns = this.timed.atOnce(device.model.sourceId, high, low, () => {
+        outcome = this.decide(device, high, low, access);
+        return outcome === PEER_TO_PEER ? 0 : this.unit.translator.reads;
+      });
+      latency += ns;
+      device.port.madeAtOnce(piece, access, ns);
+      this.settle(device, 'untranslated', high, low, piece, access, -1, outcome, this.noted);
       if (outcome === Outcome.BLOCKED) break;
       left -= piece;
       const next = (low >>> 0) + piece;
@@ -248,19 +287,13 @@ export class DmaPath {
     }
   }
 
-  private request(device: Device, hi: number, lo: number, bytes: number, access: number): number {
+  private decide(device: Device, hi: number, lo: number, access: number): number {
     const { translator } = this.unit;
-    const { observer } = this;
-    const noted: Step[] | null = observer?.wants(device) ? [] : null;
-    translator.steps = noted;
-    const outcome = this.isPeerToPeer(device, hi, lo)
-      ? PEER_TO_PEER
-      : translator.translate(device.model.sourceId, hi, lo, access);
+    this.noted = this.observer?.wants(device) ? [] : null;
+    if (this.isPeerToPeer(device, hi, lo)) return PEER_TO_PEER;
+    translator.steps = this.noted;
+    const outcome = translator.translate(device.model.sourceId, hi, lo, access);
     translator.steps = null;
-    // Before any observer, who may send a request of its own through the translator to explain this one.
-    this.latency =
-      outcome === PEER_TO_PEER ? 0 : this.times.take(device, outcome, translator.reads, bytes, access);
-    this.settle(device, 'untranslated', hi, lo, bytes, access, -1, outcome, noted);
     return outcome;
   }
 
@@ -318,6 +351,10 @@ export class DmaPath {
     return true;
   }
 }
+
+/** A write to 0xfeex_xxxx is an interrupt or nothing. */
+const isInterrupt = (hi: number, lo: number, access: number): boolean =>
+  hi === 0 && lo >>> 20 === 0xfee && access === WRITE;
 
 /** An address of a request as people read it. */
 export const addressText = ({ hi, lo }: { readonly hi: number; readonly lo: number }): string =>

@@ -4,7 +4,6 @@
  */
 
 import type { KernelBuild, Platform } from '../linux/boot/policy.ts';
-import type { Clock } from '../linux/clock.ts';
 import { Kernel } from '../linux/kernel.ts';
 import { isRoutedToPeer } from '../linux/pci.ts';
 import { KernelRefusal } from '../linux/refusal.ts';
@@ -14,7 +13,10 @@ import { cachesOf } from '../parameters/chip.ts';
 import { cpuCostOf } from '../parameters/cpu.ts';
 import { type Overrides, type Values, valuesWith } from '../parameters/registry.ts';
 import { uncertainOf, unitOf } from '../parameters/unit.ts';
+import type { Act, Timeline } from '../timing/event-queue.ts';
 import { Latencies } from '../timing/latencies.ts';
+import type { TimedUnit } from '../timing/timed-unit.ts';
+import { timedUnitOf } from '../timing/times.ts';
 import { DeviceTlb } from '../vtd/ats/device-tlb.ts';
 import type { EndpointLink } from '../vtd/ats/endpoint-link.ts';
 import { highHalf, lowHalf } from '../vtd/bits.ts';
@@ -24,6 +26,7 @@ import { presets, type UnitDescription } from '../vtd/unit/capabilities.ts';
 import { Iommu } from '../vtd/unit/iommu.ts';
 import { type Buffers, ContiguousZone, GuestBuffers, HostBuffers, VirtualBuffers } from './buffers.ts';
 import type { Device } from './device.ts';
+import { DevicePort } from './device-port.ts';
 import { DmaPath, type InterruptResult } from './dma.ts';
 import { type GuestModel, guestModels } from './guest.ts';
 import { LentBuffers } from './lent-buffers.ts';
@@ -39,10 +42,9 @@ import {
   UNIT_BASE,
 } from './memory-map.ts';
 import { Random } from './random.ts';
-import { RequestTimes } from './request-times.ts';
 import { type DeviceModel, deviceModels, functions } from './topology.ts';
 import { attachVirtualIommu } from './virtual-iommu.ts';
-import { startWorkload, type Workload } from './workloads.ts';
+import { startWorkload, type Wait, type Workload, workingSets } from './workloads.ts';
 
 export type MachineOptions = {
   readonly boot: string;
@@ -70,7 +72,8 @@ export class Machine {
   /** The counts of the events asked for. */
   readonly perf: readonly { readonly text: string; read(): number }[];
   readonly devices: readonly Device[];
-  private readonly clock: Clock;
+  private readonly clock: Timeline;
+  private readonly timed: TimedUnit;
   private readonly contiguous = new ContiguousZone();
   private readonly tlbs = new Map(
     functions.filter(({ ats }) => ats).map(({ sourceId }) => [sourceId, new DeviceTlb(DEVICE_TLB_ENTRIES)]),
@@ -78,7 +81,7 @@ export class Machine {
   private readonly guestOwners = new Map<GuestModel, OwnerId>();
   private readonly regionOwners = new Map<OwnerId, Device>();
 
-  constructor(options: MachineOptions, clock: Clock) {
+  constructor(options: MachineOptions, clock: Timeline) {
     this.options = options;
     this.clock = clock;
     this.values = valuesWith(options.parameters ?? {});
@@ -111,11 +114,12 @@ export class Machine {
         nsPerCycle: 1 / values['cpu.ghz'],
       },
     );
+    this.timed = timedUnitOf(this.unit, values, clock);
     this.dma = new DmaPath(
       this.memory,
       this.unit,
       this.map,
-      new RequestTimes(values, clock),
+      this.timed,
       (device, owner) => this.mayWrite(device, owner),
       (result) => this.deliver(result),
       (device, address) => this.reachesPeer(device, address),
@@ -146,25 +150,30 @@ export class Machine {
   /** Start a device's workload on the buffers of whoever owns it. */
   start(device: Device): void {
     if (device.workload !== null) return;
-    const { values, dma } = this;
+    const { values } = this;
+    const { port } = device;
     const { name, workload } = device.model;
     const buffers = this.buffersFor(device);
     device.runs++;
+    port.workingSet = workingSets[workload];
     device.workload = startWorkload(workload, {
       buffers,
       values,
       random: new Random(this.options.seed, `${name} ${device.runs}`),
-      dma: (address, bytes, access) =>
-        dma.transfer(device, highHalf(address), lowHalf(address), bytes, access),
+      dma: (address, bytes, access) => port.ask(highHalf(address), lowHalf(address), bytes, access),
+      isOver: (number) => port.port.isOver(number),
+      unfinished: () => port.port.unfinished(),
       interrupt: () => this.raise(device),
       cpuSpent: () => buffers.takeCycles() / values['cpu.ghz'],
       slowness: device.emulated ? values['guest.emulationFactor'] : 1,
     });
-    this.wake(device, device.runs, 0);
+    const run: Run = { device, number: device.runs, again: () => this.goOn(run) };
+    this.clock.at(0, this.goOn, run);
   }
 
   /** Stop a device's workload; it gives its buffers back. */
   stop(device: Device): void {
+    device.port.port.forget();
     device.workload?.return();
     device.workload = null;
   }
@@ -302,7 +311,7 @@ export class Machine {
   /** A device sends the interrupt that its driver set up, if one did. */
   private raise(device: Device): void {
     const [own] = this.kernel.interrupts.of(device.model.sourceId);
-    if (own !== undefined) this.dma.interrupt(device, own.message.address | 0, own.message.data);
+    if (own !== undefined) device.port.interrupt(own.message.address | 0, own.message.data);
   }
 
   /** An interrupt reaches a processor; a notification is read a little later, so that others may join it. */
@@ -322,7 +331,7 @@ export class Machine {
   }
 
   private addDevice(model: DeviceModel): Device {
-    const device: Device = {
+    const known: Omit<Device, 'port'> = {
       model,
       buffers: this.map.addOwner(`${model.name} buffer`),
       tlb: this.tlbs.get(model.sourceId) ?? null,
@@ -337,6 +346,11 @@ export class Machine {
       bytes: 0,
       latencies: new Latencies(),
     };
+    const chance = new Random(this.options.seed, `${model.name} cache`);
+    // The two know each other.
+    const device: Device = Object.assign(known, {
+      port: new DevicePort(known as Device, this.dma, this.timed, this.values, this.clock, chance),
+    });
     for (const { start, end } of functions.find((fn) => fn.sourceId === model.sourceId)?.reserved ?? []) {
       const owner = this.map.addOwner(`${model.name} firmware region`);
       this.map.give(start, end + 1 - start, owner);
@@ -401,19 +415,22 @@ export class Machine {
     return this.kernel.device(model.sourceId).fn.untrusted || settings.swiotlb === 'force';
   }
 
-  /** Let a workload go on now, and again after each wait that it asks for. */
-  private wake(device: Device, run: number, delay: number): void {
-    this.clock.after(delay, () => {
-      if (device.runs !== run || device.workload === null) return;
-      const wait = nextWait(device.workload);
-      if (wait === null) device.workload = null;
-      else this.wake(device, run, wait);
-    });
-  }
+  /** Let a workload go on, and again after each wait that it asks for. */
+  private readonly goOn: Act<Run> = (run) => {
+    const { device, number, again } = run;
+    if (device.runs !== number || device.workload === null) return;
+    const wait = nextWait(device.workload);
+    if (wait === null) device.workload = null;
+    else if (typeof wait === 'number') this.clock.at(wait, this.goOn, run);
+    else device.port.port.whenOver(wait.until, again);
+  };
 }
 
+/** One run of a device's workload, so that a wake-up meant for an earlier one is recognised. */
+type Run = { readonly device: Device; readonly number: number; readonly again: () => void };
+
 /** Until a workload goes on; null where it ended, as a driver does that gets no memory it could give its device. */
-function nextWait(workload: Workload): number | null {
+function nextWait(workload: Workload): Wait | null {
   try {
     const { value, done } = workload.next();
     return done === true ? null : value;

@@ -1,7 +1,7 @@
 /**
  * What devices do: each workload is a sequence of DMA with waits between, written from the device's point
- * of view. It yields how many nanoseconds pass until it goes on, and gives its buffers back when it is
- * stopped. The same workload runs on a host driver's buffers and on a guest's.
+ * of view. What it asks for takes its time; it yields how long it waits until it goes on, and gives its buffers back
+ * when it is stopped, since its device is then reset. The same workload runs on a host driver's buffers and on a guest's.
  */
 import type { Values } from '../parameters/registry.ts';
 import { READ, WRITE } from '../vtd/formats/paging-entry.ts';
@@ -14,9 +14,13 @@ export type WorkloadContext = {
   readonly buffers: Buffers;
   readonly random: Random;
   readonly values: Values;
-  /** Do DMA of up to any length; returns how long its translations took, in nanoseconds. */
+  /** Ask for DMA of any length; returns the number of the last request of it. */
   dma(address: number, bytes: number, access: number): number;
-  /** Send the interrupt that the driver set up; none if nobody did. */
+  /** Whether the request of a number, and all before it, are over. */
+  isOver(number: number): boolean;
+  /** Requests asked for that are not over. */
+  unfinished(): number;
+  /** Send the interrupt that the driver set up, behind what was written; none if nobody did. */
   interrupt(): void;
   /** CPU time that IOMMU code took for this driver since last asked, in nanoseconds. */
   cpuSpent(): number;
@@ -24,7 +28,10 @@ export type WorkloadContext = {
   readonly slowness: number;
 };
 
-export type Workload = Generator<number, void>;
+/** Nanoseconds, or until the request of a number, and all before it, are over. */
+export type Wait = number | { readonly until: number };
+
+export type Workload = Generator<Wait, void>;
 
 /** The workload of a name, ready to run. */
 export function startWorkload(name: WorkloadName, context: WorkloadContext): Workload {
@@ -44,37 +51,48 @@ export function startWorkload(name: WorkloadName, context: WorkloadContext): Wor
 
 const RING_ENTRIES = 256;
 const DESCRIPTOR_BYTES = 16;
+const PACKET_BUFFER_BYTES = 2048;
+/** Packets that the card holds until they are in memory; then the wire waits. Our choice: about 100 kB. */
+const CARD_PACKETS = 64;
 
 /**
  * A receive ring: descriptors are fetched and written back four at a time, each packet goes to a buffer that
- * is mapped for it and unmapped after it. The CPU and the wire work side by side; the slower one sets the pace. An
- * interrupt follows a write-back, unless the last one was too short a time ago.
+ * is mapped for it and, once the packet is in memory, unmapped again. The CPU and the wire work side by side; the slower
+ * one sets the pace. An interrupt follows a write-back, unless the last one was too short a time ago.
  */
 function* networkRing(context: WorkloadContext): Workload {
   const { buffers, random, values, slowness } = context;
   const ring = buffers.acquire(RING_ENTRIES * DESCRIPTOR_BYTES, 'both');
   const posted: Buffer[] = [];
+  /** The last request of the packet in each buffer. */
+  const last = new Float64Array(RING_ENTRIES);
   try {
-    for (let i = 0; i < RING_ENTRIES; i++) posted.push(buffers.acquire(2048, 'fromDevice'));
+    for (let i = 0; i < RING_ENTRIES; i++) posted.push(buffers.acquire(PACKET_BUFFER_BYTES, 'fromDevice'));
     context.cpuSpent();
     let quiet = 0;
-    for (let packet = 0; ; packet = (packet + 1) % RING_ENTRIES) {
-      const line = ring.address + (packet & ~3) * DESCRIPTOR_BYTES;
-      let latency = 0;
-      if (packet % 4 === 0) latency += context.dma(line, 64, READ);
-      latency += context.dma(posted[packet].address, 1514, WRITE);
-      if (packet % 4 === 3) {
-        latency += context.dma(line, 64, WRITE);
+    /** The oldest packet that the driver has not taken yet. */
+    let taken = 0;
+    for (let packet = 0; ; packet++) {
+      if (packet - taken >= CARD_PACKETS) yield { until: last[taken % RING_ENTRIES] };
+      for (; taken < packet && context.isOver(last[taken % RING_ENTRIES]); taken++) {
+        const slot = taken % RING_ENTRIES;
+        buffers.release(posted[slot]);
+        posted[slot] = buffers.acquire(PACKET_BUFFER_BYTES, 'fromDevice');
+      }
+      const slot = packet % RING_ENTRIES;
+      const line = ring.address + (slot & ~3) * DESCRIPTOR_BYTES;
+      if (slot % 4 === 0) context.dma(line, 64, READ);
+      last[slot] = context.dma(posted[slot].address, 1514, WRITE);
+      if (slot % 4 === 3) {
+        last[slot] = context.dma(line, 64, WRITE);
         if (quiet >= values['nic.interruptNs']) {
           context.interrupt();
           quiet = 0;
         }
       }
-      buffers.release(posted[packet]);
-      posted[packet] = buffers.acquire(2048, 'fromDevice');
       const cpu = values['cpu.packetCycles'] / values['cpu.ghz'] + context.cpuSpent();
       const wire = values['nic.packetNs'] * (0.9 + 0.2 * random.next());
-      const wait = slowness * Math.max(wire, cpu, latency / values['read.outstanding']);
+      const wait = slowness * Math.max(wire, cpu);
       quiet += wait;
       yield wait;
     }
@@ -90,27 +108,31 @@ const PIECE_BYTES = 512;
 
 /** A disk: fetch a command, move a page, write a completion and interrupt; 32 commands in flight. */
 function* blockIo(context: WorkloadContext): Workload {
-  const { buffers, random, values, slowness } = context;
+  const { buffers, random, slowness } = context;
   const submission = buffers.acquire(4096, 'both');
   const completion = buffers.acquire(4096, 'both');
-  const flying: Buffer[] = [];
+  const flying: { readonly buffer: Buffer; readonly last: number }[] = [];
   try {
     for (let command = 0; ; command++) {
       const isRead = random.next() < 0.7;
       const buffer = buffers.acquire(4096, isRead ? 'fromDevice' : 'toDevice');
-      flying.push(buffer);
-      let latency = context.dma(submission.address + (command % 64) * 64, 64, READ);
+      context.dma(submission.address + (command % 64) * 64, 64, READ);
       for (let at = 0; at < buffer.bytes; at += PIECE_BYTES) {
-        latency += context.dma(buffer.address + at, PIECE_BYTES, isRead ? WRITE : READ);
+        context.dma(buffer.address + at, PIECE_BYTES, isRead ? WRITE : READ);
       }
-      latency += context.dma(completion.address + (command % 256) * 16, 16, WRITE);
+      const last = context.dma(completion.address + (command % 256) * 16, 16, WRITE);
       context.interrupt();
-      if (flying.length > QUEUE_DEPTH) buffers.release(flying.shift() as Buffer);
-      yield slowness *
-        Math.max(random.exponential(25_000), context.cpuSpent(), latency / values['read.outstanding']);
+      flying.push({ buffer, last });
+      if (flying.length > QUEUE_DEPTH) {
+        const [oldest] = flying;
+        if (!context.isOver(oldest.last)) yield { until: oldest.last };
+        flying.shift();
+        buffers.release(oldest.buffer);
+      }
+      yield slowness * Math.max(random.exponential(25_000), context.cpuSpent());
     }
   } finally {
-    for (const buffer of flying) buffers.release(buffer);
+    for (const { buffer } of flying) buffers.release(buffer);
     buffers.release(completion);
     buffers.release(submission);
   }
@@ -139,6 +161,8 @@ function* usb(context: WorkloadContext): Workload {
 const STREAM_BYTES = 2 ** 21;
 const STREAM_BUFFERS = 64;
 const BURST = 8;
+/** Requests that a graphics card asks for before it waits for some of them; our choice. */
+const STREAM_REQUESTS = 128;
 
 /** A graphics card: reads large buffers from end to end, each with an interrupt after it, and writes its picture. */
 function* stream(context: WorkloadContext): Workload {
@@ -151,9 +175,10 @@ function* stream(context: WorkloadContext): Workload {
       const source = sources[random.below(STREAM_BUFFERS)];
       for (let at = 0; at < STREAM_BYTES; at += BURST * 256, burst++) {
         for (let i = 1; i < BURST; i++) context.dma(source.address + at + i * 256, 256, READ);
-        context.dma(picture.address + ((burst * 256) % STREAM_BYTES), 256, WRITE);
+        const last = context.dma(picture.address + ((burst * 256) % STREAM_BYTES), 256, WRITE);
         context.cpuSpent();
         yield slowness * (3_600 + random.below(400));
+        if (context.unfinished() > STREAM_REQUESTS) yield { until: last - STREAM_REQUESTS };
       }
       context.interrupt();
     }
@@ -162,6 +187,15 @@ function* stream(context: WorkloadContext): Workload {
     buffers.release(picture);
   }
 }
+
+/** Bytes that each goes through again and again; the stranger is nowhere twice. */
+export const workingSets: Readonly<Record<WorkloadName, number>> = {
+  'network ring': RING_ENTRIES * (PACKET_BUFFER_BYTES + DESCRIPTOR_BYTES),
+  'block I/O': (QUEUE_DEPTH + 3) * 4096,
+  USB: 2 * 4096,
+  stream: (STREAM_BUFFERS + 1) * STREAM_BYTES,
+  stranger: Number.POSITIVE_INFINITY,
+};
 
 /** What the stranger is after, again and again: kernel text, data, the memory of both guests, a free page. */
 const TARGETS = [

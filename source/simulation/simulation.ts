@@ -28,6 +28,7 @@ export class Simulation {
     this.machine = new Machine(options, {
       now: () => this.time,
       after: (delay, run) => this.queue.schedule(this.time + delay, run),
+      at: (delay, act, subject) => this.queue.at(this.time + delay, act, subject),
     });
     this.journal = new Journal(this.machine, () => this.time);
     this.statistics = new Statistics(() => this.totals(), COLUMN_NS);
@@ -40,23 +41,28 @@ export class Simulation {
 
   /** Run until a time, and until `stop` says so. */
   advance(until: number, stop: () => boolean = () => false): void {
-    while (this.halted === null && !stop()) {
-      const next = this.queue.nextTime();
-      const sample = this.statistics.nextSample();
+    if (this.halted === null) this.guard(() => this.runUntil(until, stop));
+    if (this.halted !== null) this.time = Math.max(this.time, until);
+  }
+
+  private runUntil(until: number, stop: () => boolean): void {
+    const { queue, statistics } = this;
+    while (!stop()) {
+      const next = queue.nextTime();
+      const sample = statistics.nextSample();
       if (Math.min(next, sample) > until) {
         this.time = Math.max(this.time, until);
         return;
       }
       if (sample <= next) {
         this.time = Math.max(this.time, sample);
-        this.statistics.sample();
+        statistics.sample();
         continue;
       }
       this.time = next;
       this.executed++;
-      this.guard(() => this.queue.runNext());
+      queue.runNext();
     }
-    if (this.halted !== null) this.time = Math.max(this.time, until);
   }
 
   /** Run until so many more DMA requests were made, but no longer than a second of simulated time. */

@@ -37,26 +37,31 @@ export class Link {
   readonly upstream = new Lane();
   readonly downstream = new Lane();
   readonly times: LinkTimes;
+  /** How long a byte occupies a direction. */
+  private readonly byteNs: number;
 
   constructor(times: LinkTimes) {
     this.times = times;
+    this.byteNs = 8 / times.gbps;
   }
 
   /** How long a write occupies the way to the root complex. */
   writeNs(bytes: number): number {
-    const { gbps, maxPayload, writeOverhead } = this.times;
-    return (8 * (bytes + writeOverhead * Math.ceil(bytes / maxPayload))) / gbps;
+    const { maxPayload, writeOverhead } = this.times;
+    return this.byteNs * (bytes + writeOverhead * packets(bytes, maxPayload));
   }
 
   /** How long a read request does. */
   readRequestNs(bytes: number): number {
-    const { gbps, readRequestBytes, readOverhead } = this.times;
-    return (8 * readOverhead * Math.ceil(bytes / readRequestBytes)) / gbps;
+    const { readRequestBytes, readOverhead } = this.times;
+    return this.byteNs * readOverhead * packets(bytes, readRequestBytes);
   }
 
   /** How long the data of a read occupy the way back. */
   completionNs(bytes: number): number {
-    const { gbps, maxPayload, completionOverhead } = this.times;
-    return (8 * (bytes + completionOverhead * Math.ceil(bytes / maxPayload))) / gbps;
+    const { maxPayload, completionOverhead } = this.times;
+    return this.byteNs * (bytes + completionOverhead * packets(bytes, maxPayload));
   }
 }
+
+const packets = (bytes: number, most: number): number => (bytes <= most ? 1 : Math.ceil(bytes / most));

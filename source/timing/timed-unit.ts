@@ -3,9 +3,10 @@
  * the walk is over. Who translates is the unit itself, with its own caches and the tables in memory; here is
  * only when.
  */
-import type { Clock } from '../linux/clock.ts';
 import { Outcome } from '../vtd/translation/translator.ts';
 import type { Iommu } from '../vtd/unit/iommu.ts';
+import type { Act, Timeline } from './event-queue.ts';
+import { type Gate, nothing, type Request } from './request.ts';
 import { Walkers, type WalkTimes } from './walkers.ts';
 
 export type UnitTimes = WalkTimes & {
@@ -21,24 +22,25 @@ export type UnitTimes = WalkTimes & {
   readonly inOrder: boolean;
 };
 
-/** A request is answered: one of Outcome. */
-export type Answered = (outcome: number) => void;
-
-/** A walk under way. */
-type Walk = {
-  readonly sourceId: number;
-  readonly hi: number;
-  readonly lo: number;
-  readonly access: number;
+/** A walk under way; the objects are used again. */
+export class Walk {
+  sourceId = 0;
+  hi = 0;
+  lo = 0;
+  access = 0;
   /** Lower bits of an address that the page covers. */
-  readonly offset: number;
-  readonly outHi: number;
-  readonly outLo: number;
-  readonly unfilled: Int32Array | null;
+  offset = 0;
+  outHi = 0;
+  outLo = 0;
+  /** The arguments of Iotlb.fill, where it fills when it is over. */
+  readonly unfilled = new Int32Array(8);
+  fillsLater = false;
   /** Its place in the IOTLB, pending; or -1. */
-  readonly place: number;
-  readonly waiting: (() => void)[];
-};
+  place = -1;
+  /** Invalidations that had been carried out when it began. */
+  invalidations = 0;
+  readonly waiting: Request[] = [];
+}
 
 /** Set in the third tag word of an entry while it is pending, so that no look-up finds it. */
 const PENDING = 1 << 30;
@@ -50,133 +52,189 @@ export class TimedUnit {
   merged = 0;
   /** Walks by how often they read memory. */
   readonly walksByReads = new Float64Array(32);
+  /** For ports of which nobody wants to know more than what their requests ask to be told. */
+  readonly plainGate: Gate;
   private readonly times: UnitTimes;
-  private readonly clock: Clock;
+  private readonly timeline: Timeline;
   private readonly walking: Walk[] = [];
+  private readonly spare: Walk[] = [];
   /** Which walk a pending place of the IOTLB belongs to. */
   private readonly owners: (Walk | null)[];
   /** In order: requests not looked up yet, and when the last one looked up is answered. */
-  private readonly line: (() => number)[] = [];
+  private readonly line: Request[] = [];
   private lineFreeAt = 0;
 
-  constructor(unit: Iommu, times: UnitTimes, clock: Clock) {
+  constructor(unit: Iommu, times: UnitTimes, timeline: Timeline) {
     this.unit = unit;
     this.times = times;
-    this.clock = clock;
+    this.timeline = timeline;
     this.walkers = new Walkers(times);
     this.owners = new Array<Walk | null>(unit.translator.iotlb.store.size).fill(null);
+    this.plainGate = plainGate(unit);
   }
 
   /** A request arrives at the unit now. */
-  request(sourceId: number, hi: number, lo: number, access: number, answered: Answered): void {
+  request(request: Request): void {
     if (!this.times.inOrder) {
-      this.lookUp(sourceId, hi, lo, access, answered);
+      this.lookUp(request);
       return;
     }
-    this.line.push(() => this.lookUp(sourceId, hi, lo, access, answered));
+    this.line.push(request);
     if (this.line.length === 1) this.serveLine();
+  }
+
+  /**
+   * A request that takes no time on its way, made in the midst of something: it is looked up now, and keeps a walker busy
+   * if it must.
+   *
+   * @param translate looks it up; returns the memory reads that it took
+   * @returns how long its translation takes, in nanoseconds
+   */
+  atOnce(sourceId: number, hi: number, lo: number, translate: () => number): number {
+    const { translator } = this.unit;
+    // The place of a pending entry is taken already.
+    translator.fillsLater = this.times.fill === 'issue' && this.walkOf(sourceId, hi, lo) !== null;
+    const reads = translate();
+    translator.fillsLater = false;
+    return reads === 0 ? this.times.hitNs : this.walk(reads) - this.timeline.now();
   }
 
   /** Look up the first of the line as soon as the one before it is answered. */
   private serveLine(): void {
-    const wait = Math.max(0, this.lineFreeAt - this.clock.now());
-    this.clock.after(wait, () => {
-      this.lineFreeAt = this.line[0]();
-      this.line.shift();
-      if (this.line.length > 0) this.serveLine();
-    });
+    this.timeline.at(Math.max(0, this.lineFreeAt - this.timeline.now()), this.serve, undefined);
   }
 
+  private readonly serve: Act<undefined> = () => {
+    this.lineFreeAt = this.lookUp(this.line[0]);
+    this.line.shift();
+    if (this.line.length > 0) this.serveLine();
+  };
+
   /** Returns when the request will be answered; Infinity where it waits for another's walk. */
-  private lookUp(sourceId: number, hi: number, lo: number, access: number, answered: Answered): number {
-    const { times, clock } = this;
+  private lookUp(request: Request): number {
+    const { times } = this;
     const { translator } = this.unit;
+    const { port, sourceId, hi, lo } = request;
+    const now = this.timeline.now();
+    if (port.isForgotten(request)) {
+      port.answered(request, now);
+      return now;
+    }
     const underWay = this.walkOf(sourceId, hi, lo);
     if (underWay !== null && times.merge) {
       this.merged++;
-      underWay.waiting.push(() => this.lookUp(sourceId, hi, lo, access, answered));
+      underWay.waiting.push(request);
       return Number.POSITIVE_INFINITY;
     }
-    const fillsAtIssue = times.fill === 'issue';
-    translator.fillsLater = !fillsAtIssue || underWay !== null;
-    const outcome = translator.translate(sourceId, hi, lo, access);
+    translator.fillsLater = times.fill === 'return' || underWay !== null;
+    const outcome = port.gate.translate(request);
     translator.fillsLater = false;
-    if (translator.reads === 0) {
-      clock.after(times.hitNs, () => answered(outcome));
-      return clock.now() + times.hitNs;
+    request.outcome = outcome;
+    let end: number;
+    if (request.reads === 0) {
+      // What is not looked up takes no time.
+      end = outcome === Outcome.UNTRANSLATED || outcome > Outcome.BLOCKED ? now : now + times.hitNs;
+      port.answered(request, end);
+    } else {
+      end = this.walk(request.reads);
+      if (outcome === Outcome.WALKED) request.walk = this.begin(request, underWay === null);
+      this.timeline.at(end - now, this.walked, request);
     }
-    this.walksByReads[Math.min(translator.reads, 31)]++;
-    const end = this.walkers.walk(clock.now(), translator.reads);
-    const walk = outcome === Outcome.WALKED ? this.begin(sourceId, hi, lo, access, underWay === null) : null;
-    clock.after(end - clock.now(), () => {
-      if (walk !== null) this.finish(walk);
-      answered(outcome);
-    });
+    // Only now: whoever learns of it may ask the translator something else.
+    port.gate.decided(request);
     return end;
   }
 
-  private begin(sourceId: number, hi: number, lo: number, access: number, takesPlace: boolean): Walk {
-    const { translator } = this.unit;
-    const { iotlb, unfilled, did, outHi, outLo } = translator;
-    let place = -1;
+  private walk(reads: number): number {
+    this.walksByReads[Math.min(reads, 31)]++;
+    return this.walkers.walk(this.timeline.now(), reads);
+  }
+
+  private readonly walked: Act<Request> = (request) => {
+    const { walk, port } = request;
+    request.walk = null;
+    if (walk !== null) this.finish(walk);
+    port.answered(request, this.timeline.now());
+  };
+
+  private begin({ sourceId, hi, lo, access }: Request, takesPlace: boolean): Walk {
+    const { translator, invalidator } = this.unit;
+    const { iotlb, unfilled, filledAt, outHi, outLo } = translator;
+    const walk = this.spare.pop() ?? new Walk();
+    const fillsLater = this.times.fill === 'return';
+    walk.sourceId = sourceId;
+    walk.hi = hi;
+    walk.lo = lo;
+    walk.access = access;
+    walk.outHi = outHi;
+    walk.outLo = outLo;
+    walk.fillsLater = fillsLater;
+    walk.place = -1;
+    walk.invalidations = invalidator.carriedOut;
     let level = unfilled[3];
-    const fillsAtIssue = this.times.fill === 'issue';
-    if (fillsAtIssue && takesPlace) {
-      place = iotlb.find(did, hi, lo, 0);
-      level = iotlb.levelOf(place);
-      iotlb.store.retag(place, iotlb.store.tagC[place] | PENDING);
+    if (fillsLater) walk.unfilled.set(unfilled);
+    else if (takesPlace) {
+      walk.place = filledAt;
+      level = iotlb.levelOf(filledAt);
+      iotlb.store.retag(filledAt, iotlb.store.tagC[filledAt] | PENDING);
+      this.owners[filledAt] = walk;
     }
-    const walk: Walk = {
-      sourceId,
-      hi,
-      lo,
-      access,
-      offset: (1 << (12 + 9 * (level - 1))) - 1,
-      outHi,
-      outLo,
-      unfilled: fillsAtIssue ? null : unfilled.slice(),
-      place,
-      waiting: [],
-    };
-    if (place >= 0) this.owners[place] = walk;
+    walk.offset = (1 << (12 + 9 * (level - 1))) - 1;
     this.walking.push(walk);
     return walk;
   }
 
-  /** A walk is over: its entry can be found from now on, unless the tables have changed under way. */
+  /** A walk is over: its entry can be found from now on, unless it was invalidated under way. */
   private finish(walk: Walk): void {
     this.walking.splice(this.walking.indexOf(walk), 1);
     const { translator } = this.unit;
     const { iotlb } = translator;
-    const isPending = walk.place >= 0 && this.owners[walk.place] === walk;
-    if (isPending) {
-      this.owners[walk.place] = null;
-      iotlb.store.retag(walk.place, iotlb.store.tagC[walk.place] & ~PENDING);
-    }
+    const { place } = walk;
+    const isPending = place >= 0 && this.owners[place] === walk && iotlb.store.occupied(place);
+    if (place >= 0 && this.owners[place] === walk) this.owners[place] = null;
+    if (isPending) iotlb.store.retag(place, iotlb.store.tagC[place] & ~PENDING);
     const isStale = !this.stillHolds(walk);
-    if (isPending && isStale && iotlb.store.occupied(walk.place)) iotlb.store.drop(walk.place);
-    if (walk.unfilled !== null && !isStale) {
+    if (isPending && isStale) iotlb.store.drop(place);
+    if (walk.fillsLater && !isStale) {
       const [did, hi, lo, level, frameHi, frameLo, permissions, space] = walk.unfilled;
       iotlb.fill(did, hi, lo, level, frameHi, frameLo, permissions, space);
     }
-    for (const again of walk.waiting) again();
+    for (const request of walk.waiting) this.lookUp(request);
+    walk.waiting.length = 0;
+    this.spare.push(walk);
   }
 
-  /** Whether the tables still say what a walk found. */
-  private stillHolds({ sourceId, hi, lo, access, outHi, outLo }: Walk): boolean {
-    const { translator } = this.unit;
+  /** Whether what a walk found may be kept: nothing was invalidated since, or the tables still say it. */
+  private stillHolds({ sourceId, hi, lo, access, outHi, outLo, invalidations }: Walk): boolean {
+    const { translator, invalidator } = this.unit;
+    if (invalidator.carriedOut === invalidations) return true;
+    const { monitor } = translator;
+    translator.monitor = null;
     translator.probing = true;
     translator.cold = true;
     const outcome = translator.translate(sourceId, hi, lo, access);
     translator.probing = false;
     translator.cold = false;
+    translator.monitor = monitor;
     return outcome === Outcome.WALKED && translator.outHi === outHi && translator.outLo === outLo;
   }
 
   private walkOf(sourceId: number, hi: number, lo: number): Walk | null {
-    for (const walk of this.walking) {
+    const { walking } = this;
+    for (let i = 0; i < walking.length; i++) {
+      const walk = walking[i];
       if (walk.sourceId === sourceId && walk.hi === hi && ((walk.lo ^ lo) & ~walk.offset) === 0) return walk;
     }
     return null;
   }
 }
+
+const plainGate = ({ translator }: Iommu): Gate => ({
+  translate(request) {
+    const outcome = translator.translate(request.sourceId, request.hi, request.lo, request.access);
+    request.reads = translator.reads;
+    return outcome;
+  },
+  decided: nothing,
+  over: nothing,
+});

@@ -1,9 +1,10 @@
 /** The parts of the timing model as the parameters say. */
-import type { Clock } from '../linux/clock.ts';
 import type { Values } from '../parameters/registry.ts';
 import type { Iommu } from '../vtd/unit/iommu.ts';
+import type { Timeline } from './event-queue.ts';
 import { Link, rawGbps } from './link.ts';
 import { Port } from './ports.ts';
+import type { Gate } from './request.ts';
 import { TimedUnit } from './timed-unit.ts';
 import type { WalkTimes } from './walkers.ts';
 
@@ -24,7 +25,7 @@ export const linkOf = (values: Values): Link =>
     completionOverhead: values['link.completionOverheadBytes'],
   });
 
-export const timedUnitOf = (unit: Iommu, values: Values, clock: Clock): TimedUnit =>
+export const timedUnitOf = (unit: Iommu, values: Values, timeline: Timeline): TimedUnit =>
   new TimedUnit(
     unit,
     {
@@ -34,11 +35,15 @@ export const timedUnitOf = (unit: Iommu, values: Values, clock: Clock): TimedUni
       merge: values['iotlb.merge'] === 'on',
       inOrder: values['iotlb.order'] === 'inOrder',
     },
-    clock,
+    timeline,
   );
 
-/** A device's way to memory over a link of its own. */
-export const portOf = (unit: TimedUnit, values: Values, clock: Clock): Port =>
+/**
+ * A device's way to memory over a link of its own.
+ *
+ * @param gate who decides about its requests; the unit alone if left out
+ */
+export const portOf = (unit: TimedUnit, values: Values, timeline: Timeline, gate?: Gate): Port =>
   new Port(
     linkOf(values),
     unit,
@@ -46,9 +51,13 @@ export const portOf = (unit: TimedUnit, values: Values, clock: Clock): Port =>
       warmNs: values['read.warmNs'],
       coldNs: values['read.coldNs'],
       byteNs: values['read.byteNs'],
+      outstanding: values['read.outstanding'],
       writeNs: values['write.ns'],
       bufferLines: values['write.bufferLines'],
       hitNs: values['iotlb.hitNs'],
+      readGbps: values['device.readGbps'],
+      writeGbps: values['device.writeGbps'],
     },
-    clock,
+    timeline,
+    gate,
   );

@@ -76,10 +76,10 @@ test('while running, events are sampled; faults, commands and kernel lines are a
 test('while stepping, every request is kept with its steps', () => {
   const run = session(LAZY);
   run.apply({ name: 'pause' });
-  run.apply({ name: 'step', count: 5 });
+  run.apply({ name: 'step', count: 20 });
   run.focus = { view: 'dma', device: 'nic0', address: null };
   const { transactions, events } = run.snapshot();
-  expect(events.filter(({ kind }) => kind === 'dma').length).toBeGreaterThanOrEqual(5);
+  expect(events.filter(({ kind }) => kind === 'dma').length).toBeGreaterThanOrEqual(20);
   expect(transactions.length).toBeGreaterThan(0);
   for (const { steps } of transactions) expect(steps.length).toBeGreaterThan(0);
 });

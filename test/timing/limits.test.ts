@@ -30,7 +30,7 @@ const load = fc.record({
 });
 
 function measure(parameters: Overrides, options: Partial<WindowRun>) {
-  const values = valuesWith(parameters);
+  const values = valuesWith({ 'read.outstanding': options.outstanding ?? 35 }, parameters);
   const run = {
     pages: '4 KiB',
     type: 'read',

@@ -90,7 +90,7 @@ export class Iotlb {
     frameLo: number,
     permissions: number,
     space: number,
-  ) {
+  ): number {
     const pageLo = (lo >>> 12) | (hi << 20);
     const below = 9 * (level - 1);
     const tagA = pageLo & ~((1 << below) - 1);
@@ -98,6 +98,7 @@ export class Iotlb {
     this.frameHi[at] = frameHi;
     this.frameLo[at] = frameLo | permissions;
     this.live[level] = 1;
+    return at;
   }
 
   /** Keep that an entry of a level translates nothing, for as much of its reach as one place covers. */

@@ -68,6 +68,8 @@ export class Invalidator {
     device_tlb: 0,
     wait: 0,
   };
+  /** Invalidations of any kind so far, waits included. */
+  carriedOut = 0;
   /** Told of every invalidation, after it is done. */
   observer: ((done: Invalidation) => void) | null = null;
   private readonly translator: Translator;
@@ -210,6 +212,7 @@ export class Invalidator {
   }
 
   private tell(done: Invalidation): void {
+    this.carriedOut++;
     this.observer?.(done);
   }
 }

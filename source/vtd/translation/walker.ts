@@ -192,6 +192,8 @@ export class Walker {
   fillsLater = false;
   /** The arguments of Iotlb.fill for the last walk that did not fill. */
   readonly unfilled = new Int32Array(8);
+  /** The place in the IOTLB of the last walk that did fill. */
+  filledAt = -1;
 
   protected readonly memory: PhysicalMemory;
   protected readonly capabilities: Capabilities;
@@ -480,9 +482,30 @@ export class Walker {
         this.note('output', 'blocked', 'chapter 3: no output may lie in 0xfeex_xxxx', interruptRange);
       return interruptRange;
     }
-    if (this.fillsLater) this.unfilled.set([this.did, hi, lo, level, frameHi, base, permissions, space]);
-    else if (!this.probing) this.iotlb.fill(this.did, hi, lo, level, frameHi, base, permissions, space);
+    if (this.probing) return 0;
+    if (this.fillsLater) this.noteUnfilled(hi, lo, level, frameHi, base, permissions, space);
+    else this.filledAt = this.iotlb.fill(this.did, hi, lo, level, frameHi, base, permissions, space);
     return 0;
+  }
+
+  private noteUnfilled(
+    hi: number,
+    lo: number,
+    level: number,
+    frameHi: number,
+    frameLo: number,
+    permissions: number,
+    space: number,
+  ): void {
+    const { unfilled } = this;
+    unfilled[0] = this.did;
+    unfilled[1] = hi;
+    unfilled[2] = lo;
+    unfilled[3] = level;
+    unfilled[4] = frameHi;
+    unfilled[5] = frameLo;
+    unfilled[6] = permissions;
+    unfilled[7] = space;
   }
 
   protected inInterruptRange(): boolean {
