@@ -20,7 +20,7 @@ import { countsOf } from './expect/values.ts';
 import { Experimenting, setupOf } from './experimenting.ts';
 import { readKernelFile } from './inspect.ts';
 import { Refused, type Result } from './result.ts';
-import { speedAfter } from './speed.ts';
+import { speedAfter, speedChanged } from './speed.ts';
 
 /** One command and when it came; times and counts start again at each boot. */
 export type LogEntry = {
@@ -158,7 +158,7 @@ export class Session {
         };
       case 'speed':
         this.setSpeed(speedAfter(this.speed, command.factor));
-        return { text: 'Speed changed.', linux: [] };
+        return { text: speedChanged(this.speed), linux: [] };
       case 'mark':
         this.since = countsOf(this.simulation);
         return { text: 'Changes count from here.', linux: [] };

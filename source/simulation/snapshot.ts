@@ -250,6 +250,8 @@ export type TablePath = {
   readonly outcome: Transaction['outcome'];
   readonly output: string | null;
   readonly fault: number;
+  /** Where the IOTLB leads although the tables refuse it by now: an unmapped page that is not invalidated yet; or null. */
+  readonly stale: string | null;
   /** Why the path ends early, or null if it reaches a page. */
   readonly ends: string | null;
   /** The first stage is a guest's: its tables and its page have guest-physical addresses. */
@@ -345,6 +347,8 @@ export type Snapshot = {
   readonly state: RunState;
   /** Simulated milliseconds (recorded seconds, for a trace) for each second on the wall; Infinity: as fast as it goes. */
   readonly speed: number;
+  /** The speed that this computer reaches, where it falls short of that one; else null or left out. */
+  readonly reached?: number | null;
   /** The phase of a trace's script; null for a simulation. */
   readonly phase: string | null;
   readonly unit: {

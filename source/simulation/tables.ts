@@ -5,6 +5,7 @@ import type { Machine } from '../machine/machine.ts';
 import { hex, hexOf, join, parseHalves } from '../vtd/bits.ts';
 import { faultReason } from '../vtd/faults/fault-reason.ts';
 import { contextEntry, TranslationType } from '../vtd/formats/context-entry.ts';
+import { codeText } from '../vtd/formats/layout.ts';
 import { WRITE } from '../vtd/formats/paging-entry.ts';
 import { pasidDirectoryEntry } from '../vtd/formats/pasid-directory-entry.ts';
 import { PageTableType, pasidTableEntry } from '../vtd/formats/pasid-table-entry.ts';
@@ -12,7 +13,7 @@ import { rootEntry } from '../vtd/formats/root-entry.ts';
 import { scalableContextEntry } from '../vtd/formats/scalable-context-entry.ts';
 import { scalableRootEntry } from '../vtd/formats/scalable-root-entry.ts';
 import { bdf } from '../vtd/source-id.ts';
-import { TableMode } from '../vtd/translation/walker.ts';
+import { Outcome, TableMode } from '../vtd/translation/walker.ts';
 import { Offset, rootTableAddress } from '../vtd/unit/registers.ts';
 import { type Cached, isLeaf, pageTables, type Tables, translated } from './page-tables.ts';
 import type { SecondStagePath, TableLevel, TablePath } from './snapshot.ts';
@@ -44,6 +45,7 @@ export function tablePath(
   const { hi, lo } = parseHalves(address) ?? { hi: 0, lo: 0 };
   const { unit } = machine;
   const met = unit.explain(device.model.sourceId, hi, lo, WRITE, true);
+  const cached = met.outcome === Outcome.BLOCKED ? unit.explain(device.model.sourceId, hi, lo, WRITE) : met;
   const way = wayOf(machine, device.model.sourceId);
   const { first, second } = way;
   const isNested = first !== null && second !== null;
@@ -63,6 +65,7 @@ export function tablePath(
     outcome,
     output: isOut ? null : isPeer ? hexOf(hi, lo) : hexOf(met.hi, met.lo),
     fault: isPeer ? 0 : met.fault,
+    stale: cached === met || cached.outcome !== Outcome.HIT ? null : hexOf(cached.hi, cached.lo),
     ends: whyItEnds(machine, device, levels, met.fault),
     isNested,
     below: isNested && below !== null ? secondStagePath(machine, device, second, below) : null,
@@ -74,11 +77,11 @@ export function translationTypeOf(machine: Machine, sourceId: number): string | 
   const last = wayOf(machine, sourceId).levels.at(-1);
   if (last?.kind === 'context table') {
     const { P, TT } = contextEntry.decode(last.words);
-    return P === 0n ? null : `TT = ${TT.toString(2).padStart(2, '0')}b`;
+    return P === 0n ? null : `TT = ${codeText(contextEntry.fields.TT, TT)}`;
   }
   if (last?.kind !== 'PASID table') return null;
   const { P, PGTT } = pasidTableEntry.decode(last.words);
-  return P === 0n ? null : `PGTT = ${PGTT.toString(2).padStart(3, '0')}b`;
+  return P === 0n ? null : `PGTT = ${codeText(pasidTableEntry.fields.PGTT, PGTT)}`;
 }
 
 function secondStagePath(machine: Machine, device: Device, second: Tables, address: string): SecondStagePath {
@@ -246,14 +249,18 @@ function whyItEnds(
     case 'context table':
       return contextEntry.decode(last.words).P === 0n
         ? `${name} has no domain: its context entry is not present`
-        : 'pass-through: the context entry is the last thing the unit looks at';
+        : fault === 0
+          ? 'the context entry says pass-through, and nothing is read after it'
+          : faultReason(fault).meaning;
     case 'PASID directory':
       return `${name} never had a domain: its PASID directory is empty`;
     case 'PASID table': {
       const { P, PGTT } = pasidTableEntry.decode(last.words);
       if (P === 0n) return `${name} has no domain: its PASID table entry is not present`;
       if (Number(PGTT) === PageTableType.PASS_THROUGH)
-        return 'pass-through: the PASID table entry is the last thing the unit looks at';
+        return fault === 0
+          ? 'the PASID table entry says pass-through, and nothing is read after it'
+          : faultReason(fault).meaning;
       return `the ${last.kind} leads no further`;
     }
     case 'first-stage table':

@@ -37,9 +37,10 @@ export function domainText(device: DeviceState): string {
 
 export const ownerText = ({ owner }: DeviceState): string => (owner === 'none' ? 'nobody' : owner);
 
-/** Attached to a domain, and yet every request it makes is refused: nothing it asks for is mapped. */
-export function isRefused({ lane, rates, counts }: DeviceState): boolean {
-  if (lane !== 'translated' && lane !== 'guest') return false;
+/** Attached to a domain, and yet every request it makes is refused: it reaches nothing, or asks for nothing that is mapped. */
+export function isRefused({ lane, reach, rates, counts }: DeviceState): boolean {
+  if (lane === 'off' || lane === 'blocked') return false;
+  if (reach !== null && reach.mapped + reach.stale === 0) return true;
   const { faults, requests } = rates.requests > 0 ? rates : counts;
   return faults > 0 && faults >= 0.98 * requests;
 }

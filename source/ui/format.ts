@@ -83,12 +83,6 @@ export function wordText(words: ArrayLike<number>, half = 0): string {
   return `0x${digits(words[2 * half + 1] ?? 0)}${digits(words[2 * half] ?? 0)}`;
 }
 
-/** `1/16x`, `4x`, `max`. */
-export function speed(factor: number): string {
-  if (!Number.isFinite(factor)) return 'max';
-  return factor < 1 && factor > 0 ? `1/${Math.round(1 / factor)}x` : `${Number(factor.toPrecision(3))}x`;
-}
-
 export const reasonCode = (code: number): string => `0x${code.toString(16).padStart(2, '0')}`;
 
 /** `1 reads`, no: `1 read`, `2 reads`. */

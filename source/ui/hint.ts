@@ -17,6 +17,8 @@ export function hint(device: DeviceState, canChange: boolean): string {
     case 'off':
       return `${name} can write any physical address: the IOMMU is off.${key('b edits the boot line.')}`;
     case 'passthrough':
+      if (isRefused(device))
+        return `${name} has an identity domain, but its entry in the tables is not valid: every request is refused.${key('2 shows it.')}`;
       return `${name} is in passthrough: it can write any physical address.${key('t puts it behind the IOMMU.')}`;
     case 'blocked':
       return `${name} has no domain: every request is refused.${key('t attaches one.')}`;
@@ -33,7 +35,7 @@ export function hint(device: DeviceState, canChange: boolean): string {
       if (device.untrusted)
         return `${name} sits behind an external port: always translated, and always strict.`;
       return device.attachedDomain === 'DMA-FQ'
-        ? `${name} reaches ${pagesOf(device)}mapped pages, and unmapped ones for up to 10 ms more.${key('S makes it strict.')}`
+        ? `${name} reaches ${pagesOf(device)}what is mapped for it, and for up to 10 ms more what was unmapped.${key('S makes it strict.')}`
         : `${name} reaches ${pagesOf(device)}only what is mapped for it, and each unmap takes effect at once.${key('S makes it lazy.')}`;
   }
 }

@@ -3,9 +3,9 @@
  * all come from it. One key has one meaning in all views.
  */
 import type { Command } from '../commands/command.ts';
+import { speedText } from '../commands/speed.ts';
 import type { DemoState } from '../simulation/snapshot.ts';
 import { isTranslated } from './fate.ts';
-import { speed } from './format.ts';
 import type { Scene } from './scene.ts';
 import type { Action, PromptKind } from './selection.ts';
 import { isView, viewNamed, views } from './views/index.ts';
@@ -64,13 +64,13 @@ const guestFor = (device: string): 'guest A' | 'guest B' => (device === 'hba1' ?
 function move(direction: Direction, by: number) {
   return (scene: Scene): readonly Effect[] => {
     const change = current(scene).move?.(scene, direction, by);
-    return change ? [...act({ do: 'choose', change }), ...hush(scene, 'device' in change)] : [];
+    return change ? [...act({ do: 'choose', change }), ...hush(scene)] : [];
   };
 }
 
-/** Choosing another device puts what came of the last action away. */
-const hush = ({ snapshot }: Scene, when: boolean): readonly Effect[] =>
-  when && snapshot.notice !== null ? act({ do: 'hush', notice: snapshot.notice.id }) : [];
+/** Looking at something else puts what came of the last action away. */
+const hush = ({ snapshot }: Scene): readonly Effect[] =>
+  snapshot.notice !== null ? act({ do: 'hush', notice: snapshot.notice.id }) : [];
 
 const openPrompt =
   (kind: PromptKind) =>
@@ -115,17 +115,17 @@ export const bindings: readonly Binding[] = [
     shown: `1 to ${views.length}`,
     group: 'move',
     help: () => views.map(({ title }) => title).join(', '),
-    run: (_, key) => act({ do: 'go', view: views[Number(key) - 1].name }),
+    run: (scene, key) => [...act({ do: 'go', view: views[Number(key) - 1].name }), ...hush(scene)],
   },
   {
     keys: ['tab', 'shift-tab'],
     shown: 'tab',
     group: 'move',
     help: say1('next view; shift-tab previous view'),
-    run: ({ selection }, key) => {
-      const at = views.indexOf(viewNamed(selection.view));
+    run: (scene, key) => {
+      const at = views.indexOf(current(scene));
       const next = (at + (key === 'tab' ? 1 : views.length - 1)) % views.length;
-      return act({ do: 'go', view: views[next].name });
+      return [...act({ do: 'go', view: views[next].name }), ...hush(scene)];
     },
   },
   {
@@ -139,7 +139,7 @@ export const bindings: readonly Binding[] = [
       const stop = running(scene);
       if (stop !== null) return command(stop);
       if (selection.filter !== '') return act({ do: 'filter', text: '' });
-      if (snapshot.notice !== null && selection.hushed !== snapshot.notice.id) return hush(scene, true);
+      if (snapshot.notice !== null && selection.hushed !== snapshot.notice.id) return hush(scene);
       const change = current(scene).leave?.(scene);
       if (change) return act({ do: 'choose', change });
       // The way back through the views comes first; the demo is left where there is none.
@@ -308,7 +308,7 @@ export const bindings: readonly Binding[] = [
     keys: ['+', '=', '-'],
     shown: '+ -',
     group: 'time',
-    help: ({ snapshot }) => `speed, now ${speed(snapshot.speed)}`,
+    help: ({ snapshot }) => `speed, now ${speedText(snapshot.speed)}`,
     run: (_, key) => command({ name: 'speed', factor: key === '-' ? 'slower' : 'faster' }),
   },
   {

@@ -22,6 +22,10 @@ export function lane(device: DeviceState, width: number, corrupted: boolean): Ro
   const empty = (columns: number) => span(' '.repeat(columns + 1 + landingWidth));
   switch (device.lane) {
     case 'passthrough':
+      if (isRefused(device)) {
+        const line = heavy.repeat(at) + through;
+        return row(span(line, token, bold), span(refused, 'blocked', bold), empty(rest - 1));
+      }
       return row(
         span(heavy.repeat(at) + through + heavy.repeat(rest - 1) + arrow, token, bold),
         ...landing(device, corrupted),

@@ -292,6 +292,8 @@ export function shownDevices(snapshot: Snapshot, { filter }: Selection): readonl
   return found.length > 0 ? found : snapshot.devices;
 }
 
-/** The chosen device, or the first. */
-export const chosenDevice = (snapshot: Snapshot, selection: Selection): DeviceState | null =>
-  snapshot.devices.find(({ name }) => name === selection.device) ?? snapshot.devices[0] ?? null;
+/** The chosen device, or the first of those shown: keys act on nothing that the filter hides. */
+export function chosenDevice(snapshot: Snapshot, selection: Selection): DeviceState | null {
+  const shown = shownDevices(snapshot, selection);
+  return shown.find(({ name }) => name === selection.device) ?? shown[0] ?? null;
+}

@@ -456,6 +456,7 @@ export const tablePath: TablePath = {
   outcome: 'walked',
   output: '0x8a204a40',
   fault: 0,
+  stale: null,
   ends: null,
   isNested: false,
   below: null,

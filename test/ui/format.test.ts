@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { speedText } from '../../source/commands/speed.ts';
 import {
   bytes,
   ceiling,
@@ -8,7 +9,6 @@ import {
   percent,
   quantity,
   round,
-  speed,
   time,
   wordText,
 } from '../../source/ui/format.ts';
@@ -63,9 +63,9 @@ test('sizes use binary units where they are whole', () => {
 });
 
 test('speeds below one are fractions, and the fastest has a word', () => {
-  expect(speed(1 / 16)).toBe('1/16x');
-  expect(speed(4)).toBe('4x');
-  expect(speed(Number.POSITIVE_INFINITY)).toBe('max');
+  expect(speedText(1 / 16)).toBe('1/16x');
+  expect(speedText(4)).toBe('4x');
+  expect(speedText(Number.POSITIVE_INFINITY)).toBe('max');
 });
 
 test('the ceiling of a chart is 1, 2 or 5 times a power of ten', () => {

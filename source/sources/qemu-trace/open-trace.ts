@@ -1,7 +1,7 @@
 /** A recorded trace as a source: it plays at the pace of the recording, and cannot be changed. */
 import type { Command } from '../../commands/command.ts';
 import { commandText } from '../../commands/parse.ts';
-import { speedAfter } from '../../commands/speed.ts';
+import { speedAfter, speedChanged } from '../../commands/speed.ts';
 import type { Focus, Notice, RunState, Snapshot } from '../../simulation/snapshot.ts';
 import { Global } from '../../vtd/unit/registers.ts';
 import type { Source } from '../source.ts';
@@ -136,7 +136,7 @@ class Player implements Source {
         return this.step(command.count);
       case 'speed':
         this.speed = speedAfter(this.speed, command.factor);
-        return 'Speed changed.';
+        return speedChanged(this.speed);
       default:
         throw new Error(`${command.name} is refused before it comes here`);
     }

@@ -12,6 +12,7 @@ import { Performance } from '../../demo/performance.ts';
 import type { MachineOptions } from '../../machine/machine.ts';
 import { measure } from './experiment-thread.ts';
 import type { DemoStart, FromSimulator, Start, ToSimulator } from './messages.ts';
+import { Pace } from './pace.ts';
 
 const TICK_MS = 20;
 const PUBLISH_MS = 100;
@@ -38,6 +39,7 @@ class Pacer {
   private sending = false;
   /** Something happened while a snapshot was on its way. */
   private isBehind = false;
+  private readonly pace = new Pace();
   private playing: Performance | null = null;
   private measured: Experimenting | null = null;
   private stopMeasuring: () => void = () => {};
@@ -116,11 +118,13 @@ class Pacer {
   private run(elapsedMs: number): void {
     const { session } = this;
     const started = performance.now();
-    const target = session.simulation.now + (elapsedMs / 1000) * session.speed * 1e6;
+    const began = session.simulation.now;
+    const target = began + (elapsedMs / 1000) * session.speed * 1e6;
     while (session.state === 'running' && session.simulation.now < target) {
       session.advance(Math.min(target, session.simulation.now + SLICE_NS));
       if (performance.now() - started > BUDGET_MS || session.simulation.halted !== null) break;
     }
+    this.pace.note(elapsedMs, session.simulation.now - began, session.speed);
   }
 
   private publish(): void {
@@ -132,7 +136,7 @@ class Pacer {
     const { session } = this;
     const message: FromSimulator = {
       type: 'snapshot',
-      snapshot: { ...session.snapshot(), demo: this.playing?.state() ?? null },
+      snapshot: { ...session.snapshot(), reached: this.pace.reached, demo: this.playing?.state() ?? null },
       options: session.bootOptions,
       log: session.log,
       otherBoot: session.other?.bootOptions.boot ?? null,

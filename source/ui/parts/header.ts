@@ -1,6 +1,8 @@
 /** The first two rows: which machine this is, how it runs, and the views. */
+
+import { speedText } from '../../commands/speed.ts';
 import type { Snapshot } from '../../simulation/snapshot.ts';
-import { speed, time } from '../format.ts';
+import { time } from '../format.ts';
 import { glyph } from '../glyphs.ts';
 import { cell, cut, cutMiddle, ends, type Row, right, row, type Span, span, widthOf } from '../rows.ts';
 import type { Scene } from '../scene.ts';
@@ -46,8 +48,9 @@ function state(snapshot: Snapshot, booting: boolean): Span[] {
   }
   if (snapshot.state === 'ended') return [span(`${glyph.ended} ENDED`, 'title'), fill('x ENDED')];
   const word = snapshot.source === 'trace' ? 'PLAY' : 'RUN';
-  const text = `${glyph.arrow} ${word} ${speed(snapshot.speed)}`;
-  return [cell(text, stateWidth, 'title')];
+  const { speed, reached } = snapshot;
+  if (reached == null) return [cell(`${glyph.arrow} ${word} ${speedText(speed)}`, stateWidth, 'title')];
+  return [cell(`${glyph.arrow} ${word} ~${speedText(reached)}`, stateWidth, 'label')];
 }
 
 export function tabs({ snapshot, selection, screen, trouble }: Scene): Row {

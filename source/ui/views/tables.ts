@@ -254,7 +254,13 @@ const fieldRow = (field: ShownField): Row =>
 
 /** What a write to the address would meet now. */
 function endRows(path: TablePath, width: number): Row[] {
-  const rows = labelled('', endText(path), 1, width - 1, path.outcome === 'blocked' ? 'blocked' : 'text');
+  const rows = labelled(
+    '',
+    endText(path),
+    1,
+    width - 1,
+    path.outcome !== 'blocked' ? 'text' : path.stale === null ? 'blocked' : 'stale',
+  );
   const entries = path.levels.at(-1)?.entries ?? [];
   const stale = entries.filter((entry) => entry.inIotlb === true && isEmpty(entry)).length;
   // With little room the word STALE in the list has to do.
@@ -274,13 +280,15 @@ function belowRows({ below }: TablePath, width: number): Row[] {
   return [blank, ...labelled('', text, 1, width - 1, output === null ? 'blocked' : 'text')];
 }
 
-function endText({ address, outcome, output, fault, ends: reason, device }: TablePath): string {
+function endText({ address, outcome, output, fault, stale, ends: reason, device }: TablePath): string {
   const now = `A write of ${device} to ${iova(address)} now`;
   switch (outcome) {
     case 'blocked':
+      if (stale !== null)
+        return `${now} still goes to ${frame(stale)}, by the IOTLB. These tables refuse it with fault ${reasonCode(fault)} once that is invalidated.`;
       return `${now} is refused with fault ${reasonCode(fault)}${reason === null ? '.' : `: ${reason}.`}`;
     case 'passed':
-      return `${now} goes straight through: ${reason ?? 'pass-through'}.`;
+      return `${now} goes straight through: ${reason ?? 'the entry says pass-through'}.`;
     case 'peer-to-peer':
       return `${now} goes to another device's registers without coming here: nothing below the unit redirects it.`;
     case 'untranslated':
