@@ -88,7 +88,7 @@ export class Performance {
       commands: now?.commands.map(({ text }) => text) ?? [],
       measured: session.measured.slice(),
       results: results.map(({ expression, holds, got }) => ({ expression, holds, got })),
-      next: next === undefined ? null : { heading: next.heading, caption: next.caption },
+      next: next === undefined ? null : { heading: next.heading, notes: next.notes },
       entered,
       focus,
     };

@@ -288,6 +288,9 @@ export type Notice = {
   readonly linux: readonly string[];
 };
 
+/** What a note is (`say`, `point`, …), and its text. */
+export type DemoNote = { readonly kind: string; readonly text: string };
+
 /** A row of a table: values of one moment under their headings. */
 export type MeasuredRow = {
   readonly row: string;
@@ -307,14 +310,14 @@ export type DemoState = {
   /** Paragraphs for the room. */
   readonly caption: readonly string[];
   /** For the speaker alone. */
-  readonly notes: readonly { readonly kind: string; readonly text: string }[];
+  readonly notes: readonly DemoNote[];
   /** What the scene ran, as it was written. */
   readonly commands: readonly string[];
   /** What the scene expected, whether it was so, and what was there. */
   readonly results: readonly { readonly expression: string; readonly holds: boolean; readonly got: string }[];
   /** What the scene measured, a row for each time; empty if nothing. */
   readonly measured: readonly MeasuredRow[];
-  readonly next: { readonly heading: string; readonly caption: readonly string[] } | null;
+  readonly next: { readonly heading: string; readonly notes: readonly DemoNote[] } | null;
   /** Counts up each time a scene is entered. */
   readonly entered: number;
   /** What the scene looks at. */

@@ -681,7 +681,13 @@ export const playing: Snapshot = snapshot({
       { expression: 'nic0.dma.landed = "kernel text"', holds: true, got: 'kernel text' },
       { expression: 'corrupted_pages = 1', holds: true, got: '1' },
     ],
-    next: { heading: 'The same write, translated', caption: ['nic0 goes behind the IOMMU.'] },
+    next: {
+      heading: 'The same write, translated',
+      notes: [
+        { kind: 'say', text: 'Now nic0 goes behind the IOMMU.' },
+        { kind: 'point', text: 'the fault' },
+      ],
+    },
     entered: 1,
     focus: { view: 'overview', device: 'nic0', address: null },
   },

@@ -1,7 +1,8 @@
 /** The speaker's notes as they look on a second terminal. */
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { DemoState } from '../../source/simulation/snapshot.ts';
-import { notesRows } from '../../source/ui/parts/notes.ts';
+import { behindMs, notesRows } from '../../source/ui/parts/notes.ts';
 import { asciiRow, rowWidth, textOf } from '../../source/ui/rows.ts';
 import { playing } from './fixture.ts';
 
@@ -40,8 +41,39 @@ test('without a demo they say so, and what starts one', () => {
   expect(text).toContain('dmascope demo claims');
 });
 
-test('a talk that takes longer than planned is told by the clock', () => {
-  const [head] = notesRows({ ...demo, minutes: 4 }, 252_000, 80, 24);
-  expect(textOf(head)).toMatch(/04:12 of 04:00/);
-  expect(head.some(({ text, token }) => text === '04:12' && token === 'blocked')).toBe(true);
+const planned = { ...demo, minutes: 16, scenes: 8 };
+const pace = (scene: number, elapsedMs: number) =>
+  textOf(notesRows({ ...planned, scene }, elapsedMs, 100, 30)[0]).trim();
+const minute = 60_000;
+
+// Each of the eight scenes has two minutes.
+test.each([
+  [1, 0, 'on time'],
+  [3, 4 * minute, 'on time'],
+  [3, 6 * minute, 'on time'],
+  [3, 6 * minute + 29_000, 'on time'],
+  [3, 6 * minute + 31_000, '1 min behind'],
+  [3, 8.6 * minute, '3 min behind'],
+  [3, 2 * minute, '2 min ahead'],
+  [9, 15.8 * minute, 'on time'],
+  [9, 18 * minute, '2 min behind'],
+])('in scene %d after %d ms the talk is %s', (scene, elapsedMs, word) => {
+  expect(pace(scene, elapsedMs).endsWith(word)).toBe(true);
+});
+
+test('how a talk is behind its plan is what it would have to make up for', () => {
+  const scene = fc.integer({ min: 1, max: 9 });
+  fc.assert(
+    fc.property(scene, fc.integer({ min: 0, max: 40 * minute }), (at, elapsedMs) => {
+      const late = behindMs({ ...planned, scene: at }, elapsedMs);
+      const inPlan = elapsedMs - late;
+      expect(inPlan).toBeGreaterThanOrEqual(Math.min(at - 1, 8) * 2 * minute);
+      expect(inPlan).toBeLessThanOrEqual(Math.min(at, 8) * 2 * minute);
+    }),
+  );
+});
+
+test('without a planned length there is only a clock', () => {
+  const [head] = notesRows({ ...demo, minutes: null }, 252_000, 80, 24);
+  expect(textOf(head).trim()).toMatch(/scene 3 of 8 +04:12$/);
 });

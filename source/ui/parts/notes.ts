@@ -1,8 +1,10 @@
 /** The speaker's notes, for a second terminal: what to say in this scene, what it ran, what comes next. */
 import type { DemoState } from '../../simulation/snapshot.ts';
-import { blank, cell, cut, ends, fitRows, labelled, type Row, row, span } from '../rows.ts';
+import { blank, cell, cut, ends, fitRows, labelled, type Row, row, rowWidth, span } from '../rows.ts';
 
 const labelWidth = 18;
+/** Less of the title than this says nothing. */
+const shortestTitle = 12;
 
 /** Exactly so many rows. `elapsedMs` is the time since the demo began. */
 export function notesRows(demo: DemoState | null, elapsedMs: number, width: number, height: number): Row[] {
@@ -26,17 +28,40 @@ function waiting(width: number): Row[] {
   ];
 }
 
-function head({ title, scene: at, scenes, minutes }: DemoState, elapsedMs: number, width: number): Row {
+function head(demo: DemoState, elapsedMs: number, width: number): Row {
+  const { title, scene: at, scenes, minutes } = demo;
   const place = at > scenes ? 'the end' : `scene ${at} of ${scenes}`;
   const planned = minutes === null ? '' : ` of ${clock(minutes * 60_000)}`;
-  const late = minutes !== null && elapsedMs > minutes * 60_000;
+  const late = behindMs(demo, elapsedMs);
+  const word = minutes === null ? '' : `   ${paceText(late)}`;
   const right = row(
-    span(`${place}    `),
-    span(clock(elapsedMs), late ? 'blocked' : 'title'),
-    span(`${planned} `, 'label'),
+    `${place}    `,
+    span(clock(elapsedMs), 'title'),
+    span(planned, 'label'),
+    span(`${word} `, isOnTime(late) ? 'ok' : late > 0 ? 'blocked' : 'text', { bold: true }),
   );
-  const left = row(span(' notes', 'title'), span(`   ${cut(title, Math.max(8, width - 48))}`, 'label'));
+  const room = width - rowWidth(right) - 12;
+  const name = room < shortestTitle ? '' : `   ${cut(title, room)}`;
+  const left = row(span(' notes', 'title'), span(name, 'label'));
   return ends(left, right, width);
+}
+
+/** How far a talk is behind its plan, in which every scene has the same share; negative: ahead of it. */
+export function behindMs({ scene, scenes, minutes }: DemoState, elapsedMs: number): number {
+  const share = ((minutes ?? 0) * 60_000) / scenes;
+  const from = Math.min(scene - 1, scenes) * share;
+  const until = Math.min(scene, scenes) * share;
+  if (elapsedMs > until) return elapsedMs - until;
+  return Math.min(0, elapsedMs - from);
+}
+
+/** Less than this nobody notices. */
+const NOTICED_MS = 30_000;
+const isOnTime = (late: number): boolean => Math.abs(late) < NOTICED_MS;
+
+function paceText(late: number): string {
+  if (isOnTime(late)) return 'on time';
+  return `${Math.max(1, Math.round(Math.abs(late) / 60_000))} min ${late > 0 ? 'behind' : 'ahead'}`;
 }
 
 function scene(
@@ -57,7 +82,7 @@ function scene(
       ? []
       : [
           ...line('next', `${at + 1}  ${next.heading}`),
-          ...next.caption.flatMap((text) => line('', text, 'label')),
+          ...next.notes.filter(({ kind }) => kind === 'say').flatMap(({ text }) => line('', text, 'label')),
         ]),
     ...(next === null ? [] : [blank]),
     ...failed.flatMap(({ expression, got }) => line('not as expected', `${expression}: got ${got}`)),
