@@ -4,6 +4,7 @@ import type { DefaultType } from '../linux/boot/policy.ts';
 import { assignment, blocking, strayDma, takingBack, typeChange } from '../linux/real-twin.ts';
 import type { Device } from '../machine/device.ts';
 import { findGuest } from '../machine/guest.ts';
+import type { Machine } from '../machine/machine.ts';
 import type { Simulation } from '../simulation/simulation.ts';
 import type { InterruptState, Transaction } from '../simulation/snapshot.ts';
 import { hex, hexOf, parseHalves } from '../vtd/bits.ts';
@@ -232,14 +233,27 @@ function writeEntry(
     if (!(error instanceof RangeError)) throw error;
     throw new Refused(error.message);
   }
+  const did = cachedDomain(machine, device);
   machine.memory.writeWords(entry.at, words);
-  machine.kernel.invalidateEverything();
+  // A root entry is for a whole bus. The others are the device's own.
+  if (table === 'root' || did === null) machine.kernel.invalidateEverything();
+  else machine.kernel.invalidateDevice(device.model.sourceId, did);
   const change = fields.map(({ field, value }) => `${field} = ${Number(value) < 10 ? Number(value) : value}`);
   journal.command('entry', name, `${entry.layout.name}: ${change.join(', ')}`);
   return {
     text: `The ${entry.layout.name} of ${name} at ${hex(entry.at)}: ${change.join(', ')}; then invalidated.`,
     linux: ['# nothing types this: a bug or an attack writes into the tables'],
   };
+}
+
+/** The domain id by which the unit may have cached a device's way: the one in its entry, whoever wrote it there. */
+function cachedDomain(machine: Machine, device: Device): number | null {
+  for (const table of ['pasid', 'context'] as const) {
+    const entry = findEntry(machine, device, table, '0x0');
+    const { DID }: Readonly<Record<string, bigint>> = entry?.layout.decode(entry.words) ?? {};
+    if (DID !== undefined) return Number(DID);
+  }
+  return null;
 }
 
 /** One request of a device's own, wherever it points; then what became of it. */

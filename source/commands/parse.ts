@@ -99,7 +99,7 @@ const grammar: { readonly [N in CommandName]: Grammar } = {
   },
   entry: {
     usage: 'entry <device> root|context|pasid|page [address|buffer] <FIELD>=<value> …',
-    help: 'write fields of a table entry by hand, then invalidate what the unit has cached',
+    help: 'write fields of a table entry by hand, then invalidate what the unit has cached of the device and its domain',
     parse: ([device, word, ...rest]) => {
       const named = deviceName(device);
       const table = oneOf('a table', entryTables, word);

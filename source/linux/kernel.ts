@@ -346,6 +346,11 @@ export class Kernel {
     this.driver.mode.invalidateEverything();
   }
 
+  /** Invalidate what the unit caches of a device and of a domain. */
+  invalidateDevice(sourceId: number, did: number): void {
+    this.driver.mode.invalidateDevice(sourceId, did);
+  }
+
   /** The fault interrupt: `dmar_fault` of `drivers/iommu/intel/dmar.c`. */
   private handleFaults(): void {
     this.faultInterrupts++;

@@ -2,8 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { LAZY, PASSTHROUGH, STRICT, session, type } from '../support/session.ts';
 
-const quiet = (boot: string) => {
+const quiet = (boot: string, first = 'mark') => {
   const on = session(boot);
+  type(on, first);
   type(on, 'workload all stop');
   on.advance(on.simulation.now + 11e6);
   type(on, 'mark');
@@ -98,6 +99,28 @@ describe('an entry written by hand', () => {
     expect(type(on, 'expect nic0.dma.fault = 0x02').ok).toBe(true);
     type(on, 'entry nic0 context P=1 AW=001b; dma nic0 write 0x1000000');
     expect(type(on, 'expect nic0.dma.fault = 0x03').ok).toBe(true);
+  });
+
+  test.each([
+    [LAZY, ['context', 'iotlb_domain']],
+    [`${LAZY},sm_on`, ['context', 'pasid_cache', 'iotlb_domain', 'pasid_iotlb_all']],
+  ])('is invalidated as Linux does it for that device alone: %s', (boot, kinds) => {
+    const on = quiet(boot, boot === LAZY ? 'mark' : 'unit server');
+    type(on, 'map nic0; dma nic0 write buffer; dma hba1 write 0x1000; mark; entry nic0 context P=0');
+    for (const kind of kinds)
+      expect(type(on, `expect change(invalidations.${kind}) = 1`).ok, kind).toBe(true);
+    expect(type(on, `expect change(invalidations) = ${2 * kinds.length}`).ok).toBe(true);
+    expect(type(on, 'expect hba1.iotlb_entries = 1').ok).toBe(true);
+    expect(type(on, 'expect nic0.iotlb_entries = 0').ok).toBe(true);
+  });
+
+  test.each([LAZY, `${LAZY},sm_on`])('counts at once, whatever id the domain had: %s', (boot) => {
+    const on = quiet(boot, boot === LAZY ? 'mark' : 'unit server');
+    const table = boot === LAZY ? 'context' : 'pasid';
+    type(on, `map nic0; dma nic0 write buffer; entry nic0 ${table} DID=77; dma nic0 write buffer`);
+    expect(type(on, 'expect nic0.dma.outcome = walked').ok).toBe(true);
+    type(on, `entry nic0 ${table} P=0; dma nic0 write buffer`);
+    expect(type(on, 'expect nic0.dma.outcome = blocked').ok).toBe(true);
   });
 
   test('with FPD blocks without a record', () => {

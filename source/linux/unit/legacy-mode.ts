@@ -42,6 +42,11 @@ export class LegacyMode implements TranslationMode {
     this.queue.iotlbGlobal();
   }
 
+  invalidateDevice(sourceId: number, did: number): void {
+    this.queue.contextDevice(sourceId, did);
+    this.queue.iotlbDomain(did);
+  }
+
   probe(): void {}
 
   attach(sourceId: number, domain: Domain): void {
@@ -68,8 +73,7 @@ export class LegacyMode implements TranslationMode {
   detach(sourceId: number, { did }: Domain): void {
     const at = this.contextEntryAt(sourceId);
     this.memory.writeWords(at, [0, 0, 0, 0]);
-    this.queue.contextDevice(sourceId, did);
-    this.queue.iotlbDomain(did);
+    this.invalidateDevice(sourceId, did);
     this.ats.detach(sourceId);
   }
 

@@ -65,6 +65,14 @@ export class ScalableMode implements TranslationMode {
     this.queue.iotlbGlobal();
   }
 
+  /** intel_context_flush_present, which is for any of its PASIDs. */
+  invalidateDevice(sourceId: number, did: number): void {
+    this.queue.contextDevice(sourceId, did);
+    this.invalidatePasidCache({ G: PasidGranularity.DOMAIN, DID: did });
+    this.queue.iotlbDomain(did);
+    this.invalidatePasid(did);
+  }
+
   /** An empty PASID directory, and a context entry that leads to it: intel_pasid_setup_sm_context. */
   probe(sourceId: number): void {
     const directory = this.frames.allocateCleared(this.memory);

@@ -17,6 +17,8 @@ export type TranslationMode = {
   readonly tableMode: number;
   /** Drop whatever the unit cached under an earlier root table. */
   invalidateEverything(): void;
+  /** Drop whatever the unit cached of a device's entries, and of a domain: domain_context_clear_one, and its like. */
+  invalidateDevice(sourceId: number, did: number): void;
   /** A device was found: what every device has, before it has a domain. */
   probe(sourceId: number): void;
   /** Give a device a domain; it must have none. */
