@@ -5,7 +5,7 @@ import type { TableLevel } from '../simulation/snapshot.ts';
 import { tablePath } from '../simulation/tables.ts';
 import { contextEntry } from '../vtd/formats/context-entry.ts';
 import { firstStageEntryLayout } from '../vtd/formats/first-stage-entry.ts';
-import type { Layout } from '../vtd/formats/layout.ts';
+import type { Field, Layout } from '../vtd/formats/layout.ts';
 import { pagingEntryLayout } from '../vtd/formats/paging-entry.ts';
 import { pasidTableEntry } from '../vtd/formats/pasid-table-entry.ts';
 import { rootEntry } from '../vtd/formats/root-entry.ts';
@@ -53,14 +53,17 @@ export function findEntry(
   return layout === undefined ? null : { at: Number(found.entryAddress), layout, words };
 }
 
-/** The names of fields that an entry of a table may have, whatever the level and size of its page. */
-export function fieldNames(table: EntryTable): string[] {
+/** The fields that an entry of a table may have, whatever the level and size of its page, by name. */
+export function fieldsOfTable(table: EntryTable): Readonly<Record<string, Field>> {
   // Levels and page sizes have formats of their own.
   const layouts = formats[table].flatMap(({ layout }) =>
     [1, 2, 3, 4].flatMap((level) => [0, 1 << 7].map((lo) => layout(level, lo))),
   );
-  return [...new Set(layouts.flatMap(({ fields }) => Object.keys(fields)))];
+  return Object.assign({}, ...layouts.map(({ fields }) => fields).reverse());
 }
+
+/** Their names. */
+export const fieldNames = (table: EntryTable): string[] => Object.keys(fieldsOfTable(table));
 
 /** The entry with other values of some fields. A value that does not fit throws a RangeError. */
 export function withFields(

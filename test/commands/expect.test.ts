@@ -70,7 +70,7 @@ test('what is measured is a row with the values of the moment, until it is empti
     {
       row: 'cold',
       values: [
-        { heading: 'TT', value: '2' },
+        { heading: 'TT', value: '10b' },
         { heading: 'requests', value: 0 },
       ],
     },

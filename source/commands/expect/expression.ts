@@ -11,6 +11,7 @@
 
 import { deviceModels } from '../../machine/topology.ts';
 import type { Simulation } from '../../simulation/simulation.ts';
+import type { Field } from '../../vtd/formats/layout.ts';
 import { quoted } from '../printable.ts';
 import { Refused } from '../result.ts';
 import { addressOrBuffer, binaryNumber, unexpected, Wrong } from '../words.ts';
@@ -52,6 +53,8 @@ type Operand = {
   readonly text: string;
   /** Words that it may be, where it is one of a few. */
   readonly words?: readonly string[];
+  /** The field of a format that it is. */
+  readonly field?: Field;
   read(moment: Moment): Value;
 };
 
@@ -71,7 +74,7 @@ export function parseExpression(text: string): Expression {
   }
   return {
     holds: (moment) => compare(left.read(moment), operator, right.read(moment)),
-    got: (moment) => gotText(left.read(moment), operator),
+    got: (moment) => gotText(left, left.read(moment), operator),
   };
 }
 
@@ -85,7 +88,7 @@ export function parseQuantity(text: string): Quantity {
   return {
     read: (moment) => {
       const found = whole.read(moment);
-      return typeof found === 'number' ? found : valueText(found);
+      return typeof found === 'number' ? found : valueText(found, whole.field);
     },
   };
 }
@@ -217,7 +220,8 @@ function named(token: string, tokens: Tokens): Operand {
   const name =
     isDevice(device) && questionNames.includes(question) ? asked(device, question, tokens) : plainName(token);
   if (name === null) throw new Wrong(unknownName(token));
-  return { text: token, words: name.words, read: ({ simulation }) => name.read(simulation) };
+  const { words, field } = name;
+  return { text: token, words, field, read: ({ simulation }) => name.read(simulation) };
 }
 
 function asked(device: string, question: string, tokens: Tokens): Name {
@@ -276,7 +280,7 @@ function compare(left: Value, operator: Comparison, right: Value): boolean {
 
 const linesOf = (value: Value): readonly string[] => (typeof value === 'object' ? value : [String(value)]);
 
-function gotText(value: Value, operator: Comparison): string {
+function gotText({ field }: Operand, value: Value, operator: Comparison): string {
   if (operator === 'lacks') return 'a line with it';
-  return operator === 'has' ? `no such line among ${linesOf(value).length}` : valueText(value);
+  return operator === 'has' ? `no such line among ${linesOf(value).length}` : valueText(value, field);
 }

@@ -10,13 +10,14 @@ import type { Simulation } from '../../simulation/simulation.ts';
 import type { Transaction } from '../../simulation/snapshot.ts';
 import { deviceIdentity } from '../../simulation/state.ts';
 import { hexOf, join, parseHalves } from '../../vtd/bits.ts';
+import { codeText, type Field } from '../../vtd/formats/layout.ts';
 import { READ, WRITE } from '../../vtd/formats/paging-entry.ts';
 import type { InvalidationCounts } from '../../vtd/invalidation/invalidator.ts';
 import { counterMeanings, counterNames, namedCounts } from '../../vtd/performance/counters.ts';
 import { Offset, registerLayouts } from '../../vtd/unit/registers.ts';
 import { addressFor } from '../buffers.ts';
 import { type EntryTable, entryTables } from '../command.ts';
-import { fieldNames, findEntry } from '../entry.ts';
+import { fieldNames, fieldsOfTable, findEntry } from '../entry.ts';
 import { Refused } from '../result.ts';
 
 /** Numbers; words and texts; lines of text. */
@@ -29,6 +30,8 @@ export type Name = {
   readonly words?: readonly string[];
   /** A count that only grows, so that `change(…)` of it makes sense. */
   readonly counts?: boolean;
+  /** The field of a format that it is. */
+  readonly field?: Field;
   read(simulation: Simulation): Value;
 };
 
@@ -36,6 +39,7 @@ type DeviceName = {
   readonly meaning: string;
   readonly words?: readonly string[];
   readonly counts?: boolean;
+  readonly field?: Field;
   read(simulation: Simulation, device: Device): Value;
 };
 
@@ -213,10 +217,11 @@ type Question = (typeof questions)[number];
 
 function fieldsOf(table: EntryTable, address: (device: Device) => string): Record<string, DeviceName> {
   return Object.fromEntries(
-    fieldNames(table).map((field) => [
+    Object.entries(fieldsOfTable(table)).map(([field, declared]) => [
       `${table}.${field}`,
       {
         meaning: `field ${field} of its ${table} entry`,
+        field: declared,
         read: ({ machine }: Simulation, device: Device) => {
           const entry = findEntry(machine, device, table, address(device));
           if (entry === null)
@@ -285,8 +290,8 @@ export function plainName(text: string): Name | null {
   if (register !== undefined) return registerField(register, rest.join('.'));
   const tail = rest.join('.');
   if (!isDevice(first) || !Object.hasOwn(deviceNames, tail)) return null;
-  const { meaning, words, counts, read } = deviceNames[tail];
-  return { meaning, words, counts, read: (simulation) => read(simulation, deviceOf(simulation, first)) };
+  const { read, ...name } = deviceNames[tail];
+  return { ...name, read: (simulation) => read(simulation, deviceOf(simulation, first)) };
 }
 
 /** `nic0.write(0x1000).outcome` as its parts, or null if there is no such name. */
@@ -296,7 +301,7 @@ export function askedName(device: string, question: string, address: string, tai
     const field = fieldsOf('page', (of) => addressFor(of, address))[`page.${tail.toUpperCase()}`];
     return field === undefined
       ? null
-      : { meaning: field.meaning, read: (at) => field.read(at, deviceOf(at, device)) };
+      : { meaning: field.meaning, field: field.field, read: (at) => field.read(at, deviceOf(at, device)) };
   }
   if (!Object.hasOwn(ofRequest, tail)) return null;
   const { meaning, words, of } = ofRequest[tail];
@@ -314,6 +319,7 @@ function registerField(register: (typeof registers)[number], field: string): Nam
   if (!Object.hasOwn(layout.fields, field)) return null;
   return {
     meaning: layout.fields[field].meaning,
+    field: layout.fields[field],
     read: ({ machine }) => {
       const words =
         layout.bits === 64 ? machine.unit.read64(Offset[register]) : [machine.unit.read32(Offset[register])];
@@ -328,8 +334,10 @@ function deviceOf({ machine }: Simulation, name: string): Device {
   return device;
 }
 
-/** A value as people read it: counts in decimal, addresses and the like in hexadecimal. */
-export function valueText(value: Value): string {
+/** A value as people read it: codes as the specification writes them, counts in decimal, addresses and the like in hexadecimal. */
+export function valueText(value: Value, field?: Field): string {
+  const code = typeof value === 'bigint' && field !== undefined ? codeText(field, value) : null;
+  if (code !== null) return code;
   if (typeof value === 'bigint') return value < 10n ? String(value) : `0x${value.toString(16)}`;
   if (typeof value === 'number') return Number.isInteger(value) ? String(value) : value.toFixed(3);
   return typeof value === 'string' ? value : `${value.length} lines`;
