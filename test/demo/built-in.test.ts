@@ -19,7 +19,7 @@ describe.each(builtInNames)('%s', (name) => {
     for (const { scene, results } of scenes) expect(results.length, scene.heading).toBeGreaterThan(0);
   });
 
-  test('every caption can be read whole at 80x24, and with ASCII alone', () => {
+  test('every caption is two rows of 100 columns or three of 80, and can be read with ASCII alone', () => {
     for (const { heading, caption } of demo.scenes) {
       expect(captionLines(caption, 80).length, heading).toBeGreaterThan(0);
       expect(captionLines(caption, 80).length, heading).toBeLessThanOrEqual(3);
@@ -28,6 +28,30 @@ describe.each(builtInNames)('%s', (name) => {
       for (const text of [heading, ...caption]) {
         expect(toAscii(text).replaceAll('?', '')).toBe(toAscii(text.replaceAll('?', '')));
       }
+    }
+  });
+});
+
+describe('the claims', () => {
+  const { scenes } = builtInDemo('claims');
+
+  test('each of the eight has its verdict in the headline of its first scene', () => {
+    const verdicts = scenes.flatMap(
+      ({ heading }) => /^Claim (\d) is ([a-z, ]+): ".+"$/.exec(heading)?.slice(1) ?? [],
+    );
+    expect(verdicts).toEqual([
+      ...['1', 'false', '2', 'imprecise', '3', 'true', '4', 'true', '5', 'true, with nuance'],
+      ...['6', 'imprecise', '7', 'true, but secondary', '8', 'imprecise'],
+    ]);
+  });
+
+  test('every scene says which claim it is about, and has something to say', () => {
+    for (const { heading, notes } of scenes) {
+      expect(heading).toMatch(/^Claim [1-8][. ]/);
+      expect(
+        notes.some(({ kind }) => kind === 'say'),
+        heading,
+      ).toBe(true);
     }
   });
 });

@@ -132,3 +132,8 @@ test.each(cases)('%s at %s looks as it did', async (name, text, size) => {
 test('a window that is too small shows the devices and the size it needs', async () => {
   await expect(textFor(running, {}, [46, 14])).toMatchFileSnapshot('../../fixtures/screens/small-46x14.txt');
 });
+
+test('a window that is too small for a view shows what the demo says', async () => {
+  const file = '../../fixtures/screens/demo-46x14.txt';
+  await expect(textFor(failedScene, { entered: 1 }, [46, 14])).toMatchFileSnapshot(file);
+});

@@ -19,6 +19,7 @@ import {
 } from '../rows.ts';
 import type { Scene } from '../scene.ts';
 import type { Tier } from '../screen.ts';
+import type { Token } from '../theme/tokens.ts';
 import { noticeRows, shownNotice } from './notice.ts';
 
 /** Rows of the strip; the view has the others. */
@@ -50,6 +51,22 @@ export function caption(scene: Scene, demo: DemoState, width: number): Row[] {
   const [after, before, above, between] = [gap(), gap(), gap(), gap()];
   const upper = [rule(demo, width), ...above, heading(demo, width), ...between, ...text, ...after, ...checks];
   return [...fitRows([...upper, ...before], height - lower.length), ...lower];
+}
+
+/** The same where there is no room for a view: the place, the headline, the sentence, and what was not as expected. */
+export function smallCaption(
+  { scene, scenes, heading: text, caption: told, results }: DemoState,
+  width: number,
+): Row[] {
+  const place = scene > scenes ? 'the end' : `${scene} of ${scenes}`;
+  const broken = results.find(({ holds }) => !holds);
+  const lines = (words: string, token: Token, bold = false) =>
+    wrap(words, Math.max(8, width - 2)).map((line) => row(' ', span(line, token, { bold })));
+  return [
+    ...lines(`${place}  ${text}`, 'title', true),
+    ...told.flatMap((paragraph) => lines(paragraph, 'text')),
+    ...(broken === undefined ? [] : lines(`expected ${broken.expression}, got ${broken.got}`, 'blocked')),
+  ];
 }
 
 /** `━━ title ━━━━━━━━━━ 3 of 8` */

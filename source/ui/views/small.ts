@@ -2,6 +2,7 @@
 import { badge, isRefused, isTranslated, laneToken } from '../fate.ts';
 import { absent, percent, quantity, time } from '../format.ts';
 import { glyph } from '../glyphs.ts';
+import { smallCaption } from '../parts/caption.ts';
 import { blank, cell, fitRows, type Row, right, row, span } from '../rows.ts';
 import type { Scene } from '../scene.ts';
 import { smallest } from '../screen.ts';
@@ -29,8 +30,14 @@ export function small({ snapshot, screen }: Scene): Row[] {
   });
   const keys = row(' ', span('space', 'key'), ' pause  ', span('q', 'key'), ' quit');
   const room = rows - 2;
+  if (rows === 1) return [title];
+  if (snapshot.demo != null) {
+    const told = smallCaption(snapshot.demo, columns);
+    const turn = row(' ', span(']', 'key'), ' next  ', span('[', 'key'), ' back ', ...keys);
+    // What the demo says comes first; the devices take what is left.
+    return [title, ...fitRows([...told, blank, ...devices], room), turn];
+  }
   // With little height the devices matter more than the size.
   const middle = size.length + devices.length <= room ? [...size, ...devices] : devices;
-  if (rows === 1) return [title];
   return [title, ...fitRows(middle, room), keys];
 }
