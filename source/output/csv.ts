@@ -16,6 +16,9 @@ const COLUMNS = [
   'iotlb_hit',
   'page_walks',
   'faults',
+  'throughputGbps',
+  'p50Ns',
+  'p99Ns',
 ] as const;
 
 export const csvHeader = (): string => csvLine(COLUMNS);
@@ -23,7 +26,8 @@ export const csvHeader = (): string => csvLine(COLUMNS);
 export function csvRows({ simulatedNs, devices }: Report): string {
   return devices
     .map(({ name, dma, ...device }) => {
-      const values: Record<string, unknown> = { ...device, ...dma, simulatedNs, device: name };
+      const { p50Ns = null, p99Ns = null } = dma.latency ?? {};
+      const values: Record<string, unknown> = { ...device, ...dma, p50Ns, p99Ns, simulatedNs, device: name };
       return csvLine(COLUMNS.map((column) => values[column]));
     })
     .join('');

@@ -1,5 +1,6 @@
 /** The report of a headless run: the machine after so much simulated time, for programs to read. */
 import type { Session } from '../commands/session.ts';
+import { gbpsOf } from '../simulation/comparison.ts';
 import type { FaultEntry } from '../simulation/journal.ts';
 import { deviceIdentity, latencyOf, unitRegisters } from '../simulation/state.ts';
 import { hex } from '../vtd/bits.ts';
@@ -25,7 +26,8 @@ export function report({ simulation, bootOptions }: Session) {
       // What a machine-readable report leaves out: words for people, and what follows from the domain.
       const { description: _, lane: __, ...identity } = deviceIdentity(simulation, device);
       const { requests, bytes, ...counts } = simulation.countsOf(index);
-      return { ...identity, dma: { requests, bytes, latency: latencyOf(device) }, ...counts };
+      const throughputGbps = gbpsOf(bytes, simulation.now);
+      return { ...identity, dma: { requests, bytes, throughputGbps, latency: latencyOf(device) }, ...counts };
     }),
     faults: journal.faults.map(faultLine),
     dmesg: kernel.log.lines.slice(),

@@ -33,10 +33,13 @@ const ofDevice = {
   domain: ({ attachedDomain }) => attachedDomain,
   requests: ({ counts }) => counts.requests,
   bytes: ({ counts }) => counts.bytes,
+  throughput_gbps: ({ counts }, { timeNs }) => gbpsOf(counts.bytes, timeNs),
+  latency_p50_ns: ({ latency }) => latency?.p50Ns ?? null,
+  latency_p99_ns: ({ latency }) => latency?.p99Ns ?? null,
   iotlb_hit_rate: ({ counts }) => share(counts.iotlb_hit, counts.iotlb_lookup),
   page_walks: ({ counts }) => counts.page_walks,
   faults: ({ counts }) => counts.faults,
-} as const satisfies Record<string, (device: DeviceState) => Measured>;
+} as const satisfies Record<string, (device: DeviceState, state: Snapshot) => Measured>;
 
 export type MachineMeasure = keyof typeof ofMachine;
 export type DeviceMeasure = keyof typeof ofDevice;
@@ -50,7 +53,7 @@ export function compareMachines(a: Snapshot, b: Snapshot): ComparisonRow[] {
     const other = b.devices.find(({ name }) => name === device.name);
     if (other === undefined) continue;
     for (const [measure, of] of Object.entries(ofDevice)) {
-      rows.push(rowOf(device.name, measure as DeviceMeasure, of(device), of(other)));
+      rows.push(rowOf(device.name, measure as DeviceMeasure, of(device, a), of(other, b)));
     }
   }
   return rows;
@@ -66,11 +69,18 @@ const rowOf = (
   measure,
   a,
   b,
-  difference: typeof a === 'number' && typeof b === 'number' ? b - a : null,
+  difference: typeof a === 'number' && typeof b === 'number' ? withoutRest(b - a) : null,
 });
 
 const sum = ({ devices }: Snapshot, count: 'requests' | 'bytes'): number =>
   devices.reduce((total, { counts }) => total + counts[count], 0);
+
+/** A difference without the rest that binary fractions leave. */
+const withoutRest = (value: number): number => Number(value.toPrecision(12));
+
+/** Gb/s since boot, to four digits. */
+export const gbpsOf = (bytes: number, timeNs: number): number =>
+  timeNs > 0 ? Number(((8 * bytes) / timeNs).toPrecision(4)) : 0;
 
 /** Absent is not zero: what never looked has no hit rate. */
 const share = (part: number, whole: number): number | null => (whole > 0 ? part / whole : null);

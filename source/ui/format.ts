@@ -50,6 +50,13 @@ export function duration(ns: number): string {
   return `${Number((ns / 1e9).toPrecision(3))} s`;
 }
 
+/** Bytes a second as a rate of a link is written, without its unit, Gb/s: `9.83`, `52.4`, `0.02`. */
+export function gigabits(bytesPerSecond: number): string {
+  const value = (8 * bytesPerSecond) / 1e9;
+  if (value > 0 && value < 0.005) return '<0.01';
+  return value === 0 ? '0' : value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
+}
+
 /** `64 B`, `4 KiB`, `1514 B`. */
 export function bytes(count: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

@@ -58,6 +58,9 @@ const deviceColumns: (DeviceColumn | ReturnType<typeof right>)[] = [
   right('hit'),
   right('walks'),
   right('faults'),
+  right('Gb/s'),
+  right('p50 ns'),
+  right('p99 ns'),
 ];
 
 function deviceRow(device: Report['devices'][number]) {
@@ -73,6 +76,9 @@ function deviceRow(device: Report['devices'][number]) {
     hit: iotlb_lookup === 0 ? '-' : `${((100 * iotlb_hit) / iotlb_lookup).toFixed(1)}%`,
     walks: iotlb_lookup === 0 ? '-' : device.page_walks,
     faults: device.faults,
+    'Gb/s': device.dma.throughputGbps.toFixed(2),
+    'p50 ns': device.dma.latency?.p50Ns ?? '-',
+    'p99 ns': device.dma.latency?.p99Ns ?? '-',
   };
 }
 

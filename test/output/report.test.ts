@@ -45,7 +45,7 @@ const deviceShape = {
   virtualIommu: oneOf('nested', 'shadow', null),
   emulated: expect.any(Boolean),
   untrusted: expect.any(Boolean),
-  dma: { requests: number, bytes: number, latency: expect.toSatisfy(isLatency) },
+  dma: { requests: number, bytes: number, throughputGbps: number, latency: expect.toSatisfy(isLatency) },
   iotlb_lookup: number,
   iotlb_hit: number,
   page_walks: number,
@@ -215,6 +215,9 @@ describe('CSV', () => {
       iotlb_hit: String(nic.iotlb_hit),
       page_walks: String(nic.page_walks),
       faults: String(nic.faults),
+      throughputGbps: String(nic.dma.throughputGbps),
+      p50Ns: String(nic.dma.latency?.p50Ns),
+      p99Ns: String(nic.dma.latency?.p99Ns),
     });
   });
 

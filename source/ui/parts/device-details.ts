@@ -2,7 +2,7 @@
 import type { DeviceCounts, Reach } from '../../simulation/snapshot.ts';
 import { globalStatus } from '../../vtd/unit/registers.ts';
 import { badge, domainText, isTranslated, laneToken, ownerText } from '../fate.ts';
-import { absent, bytes, exactly, percent, quantity } from '../format.ts';
+import { absent, bytes, exactly, gigabits, percent, quantity } from '../format.ts';
 import { blank, cell, type Row, row, span, wrap } from '../rows.ts';
 import type { Scene } from '../scene.ts';
 import type { Area } from '../screen.ts';
@@ -46,7 +46,7 @@ export function deviceDetails({ snapshot, device }: Scene, { width }: Area): Row
     line('hit rate now', isTranslated(lane) ? percent(rates.iotlb_hit, rates.iotlb_lookup) : absent);
     line('bytes/s', quantity(rates.bytes));
     line('interrupts/s', quantity(rates.interrupts));
-    line('throughput', `${((8 * rates.bytes) / 1e9).toPrecision(3)} Gb/s`);
+    line('throughput', `${gigabits(rates.bytes)} Gb/s`);
     if (latency !== null) {
       line('latency p50 p99', `${exactly(latency.p50Ns)} ns  ${exactly(latency.p99Ns)} ns`);
       line('latency p99.9', `${exactly(latency.p999Ns)} ns`);

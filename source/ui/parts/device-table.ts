@@ -1,7 +1,7 @@
 /** The devices of the machine, one row each, with the lanes of their requests. */
 import type { DeviceState, Snapshot } from '../../simulation/snapshot.ts';
 import { badge, domainText, isTranslated, laneToken, ownerText } from '../fate.ts';
-import { absent, percent, quantity } from '../format.ts';
+import { absent, duration, gigabits, percent, quantity } from '../format.ts';
 import { glyph } from '../glyphs.ts';
 import { landingWidth, lane, laneHeading } from '../lane.ts';
 import { cell, type Row, right, row, span, windowOf } from '../rows.ts';
@@ -19,16 +19,33 @@ type Columns = {
   readonly requests: number;
   readonly hit: number;
   readonly walks: number;
+  readonly throughput: number;
+  readonly p50: number;
+  readonly p99: number;
 };
 
 const longestLane = 44;
+/** Below these a lane gives no more room to a further column: to how fast and how long, and to words. */
+const shortestLane = 13;
+const comfortableLane = 16;
+
+/** What the figures of a row mean, for the help page. */
+export const columnWords: readonly (readonly [column: string, words: string])[] = [
+  ['DMA/s', 'requests a second of simulated time'],
+  ['hit', 'of the look-ups in the IOTLB, those that found the translation'],
+  ['walk/s', 'walks of page tables a second'],
+  ['Gb/s', 'what was read and written, in 1,000,000,000 bits a second'],
+  [
+    'p50, p99',
+    'half of the requests, and 99 of 100, took no longer, from leaving the device until they were over',
+  ],
+];
 
 /** Which columns fit, given the longest name. What is left goes to the lane. */
 export function tableColumns(width: number, devices: readonly DeviceState[]): Columns {
   const longest = Math.max(0, ...devices.map(({ name }) => name.length));
   const fixed = {
     name: Math.min(18, Math.max(7, longest)) + 1,
-    description: width >= 124 ? 28 : 0,
     // Names of a recording hold the place already.
     bdf: width >= 98 && !devices.every(({ name, bdf }) => name.includes(bdf)) ? 9 : 0,
     group: width >= 98 ? 5 : 0,
@@ -41,8 +58,22 @@ export function tableColumns(width: number, devices: readonly DeviceState[]): Co
   };
   const used = Object.values(fixed).reduce((sum, each) => sum + each, 0);
   // The marker before the name, what follows the arrow, and a margin at the right.
-  const left = width - used - 1 - (1 + landingWidth) - 1;
-  return { ...fixed, lane: Math.max(9, Math.min(longestLane, left)) };
+  let left = width - used - 1 - (1 + landingWidth) - 1;
+  const optional = (columns: number, least: number): number => {
+    if (left - columns < least) return 0;
+    left -= columns;
+    return columns;
+  };
+  // A recording knows neither bytes nor times.
+  const isMeasured = devices.some(({ latency }) => latency !== null);
+  const measured = (columns: number, least: number) =>
+    isMeasured && width >= 98 ? optional(columns, least) : 0;
+  const throughput = measured(6, shortestLane);
+  const p99 = measured(8, shortestLane);
+  const p50 = measured(8, comfortableLane);
+  const description = optional(28, comfortableLane);
+  const lane = Math.max(9, Math.min(longestLane, left));
+  return { ...fixed, throughput, p50, p99, description, lane };
 }
 
 export function deviceTable(
@@ -76,11 +107,14 @@ function heading(columns: Columns): Row {
     number('DMA/s', columns.requests),
     number('hit', columns.hit),
     number('walk/s', columns.walks),
+    number('Gb/s', columns.throughput),
+    number('p50', columns.p50),
+    number('p99', columns.p99),
   );
 }
 
 function deviceRow(device: DeviceState, columns: Columns, chosen: boolean, corrupted: boolean): Row {
-  const { rates, lane: way } = device;
+  const { rates, lane: way, latency } = device;
   const token = laneToken(way);
   const looked = isTranslated(way);
   const weight = chosen ? { inverse: true } : {};
@@ -102,5 +136,8 @@ function deviceRow(device: DeviceState, columns: Columns, chosen: boolean, corru
     ...number(quantity(rates.requests), columns.requests),
     ...number(looked ? percent(rates.iotlb_hit, rates.iotlb_lookup) : absent, columns.hit),
     ...number(looked ? quantity(rates.page_walks) : absent, columns.walks),
+    ...number(gigabits(rates.bytes), columns.throughput),
+    ...number(latency === null ? absent : duration(latency.p50Ns), columns.p50),
+    ...number(latency === null ? absent : duration(latency.p99Ns), columns.p99),
   );
 }

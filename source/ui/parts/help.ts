@@ -3,6 +3,7 @@ import { groups, helpKeys } from '../keys.ts';
 import { beside, blank, cell, ends, fitRows, type Row, row, span, wrap } from '../rows.ts';
 import type { Scene } from '../scene.ts';
 import { viewNamed } from '../views/index.ts';
+import { columnWords } from './device-table.ts';
 
 const keyWidth = 11;
 
@@ -24,7 +25,7 @@ function page(scene: Scene, width: number): Row[] {
   const columnWidth = Math.min(72, Math.floor((width - 2) / columns));
   const blocks = groups.map((group) => block(scene, group, columnWidth)).filter((rows) => rows.length > 0);
   const body = columns === 1 ? blocks.flat() : balanced(blocks, columnWidth);
-  return [...body, ...typed(scene, width)];
+  return [...body, ...figures(scene, width), ...typed(scene, width)];
 }
 
 function block(scene: Scene, group: (typeof groups)[number], width: number): Row[] {
@@ -56,6 +57,17 @@ function balanced(blocks: readonly Row[][], width: number): Row[] {
 
 /** Wider usages have a line of their own, so that one long command does not push all the others' help away. */
 const usageWidth = 60;
+
+/** What the columns of the device table mean, where it is looked at. */
+function figures({ selection }: Scene, width: number): Row[] {
+  if (selection.view !== 'overview') return [];
+  const rows = columnWords.flatMap(([column, words]) =>
+    wrap(words, width - keyWidth - 4).map((line, i) =>
+      row('   ', cell(i === 0 ? column : '', keyWidth, 'key'), span(line)),
+    ),
+  );
+  return [row(span(' Columns', 'title')), ...rows, blank];
+}
 
 function typed({ tools }: Scene, width: number): Row[] {
   if (tools.commandHelp.length === 0) return [];
