@@ -35,8 +35,10 @@ import { KernelLog } from './log/kernel-log.ts';
 import { faultMessage, faultStatusMessage } from './log/messages.ts';
 import { PageFrames } from './page-frames.ts';
 import { formGroups, type PciFunction } from './pci.ts';
+import { KernelRefusal } from './refusal.ts';
 import { UnitDriver } from './unit/unit-driver.ts';
 import { isSince, type KernelVersion } from './version.ts';
+import { holds } from './version-rules.ts';
 import {
   attachNested,
   attachShared,
@@ -110,6 +112,7 @@ export class Kernel {
   private readonly devices: DeviceTable;
   private readonly dma: DmaApi;
   private readonly meter: CpuMeter;
+  private isBooted = false;
 
   constructor(hardware: Hardware, line: string, clock: Clock, options: KernelOptions = {}) {
     const { memory, unit, functions } = hardware;
@@ -133,11 +136,12 @@ export class Kernel {
     this.driver = new UnitDriver(unit, memory, frames, (reason) =>
       this.say(`DMAR: VT-d detected Invalidation Queue Error: Reason ${reason.toString(16)}`),
     );
+    this.driver.say = (text) => this.say(text);
     this.driver.givesHint = options.givesHint ?? true;
     const { invalidate } = options.cpuCost ?? defaultCpuCost;
     this.driver.invalidationNs = invalidate * (options.nsPerCycle ?? 1 / 3.1);
     const { driver, settings, meter } = this;
-    this.devices = new DeviceTable(driver, !settings.forceDac);
+    this.devices = new DeviceTable(driver, !settings.forceDac, (text) => this.tell(0.32, text));
     const iovaTuning = { ...iovaTuningOf(version), cpus: options.cpus ?? 1, clock };
     const { windows } = hardware;
     const { isScalable } = this;
@@ -276,7 +280,7 @@ export class Kernel {
   /** Claim a device through VFIO. See vfio.ts. */
   claim(sourceId: number): void {
     claim(this.devices.of(sourceId), this.devices, {
-      translation: this.policy.translation,
+      translation: this.devices.of(sourceId).group !== null,
       interruptRemapping: this.remapsInterrupts,
       allowUnsafeInterrupts: this.settings.allowUnsafeInterrupts,
       unsafeNoIommuMode: this.settings.unsafeNoIommuMode,
@@ -371,7 +375,7 @@ export class Kernel {
   /** Set the unit up, attach every device to its default domain, and only then turn translation on. */
   private startTranslation(functions: readonly PciFunction[]): void {
     const { log, policy, driver, devices } = this;
-    logUnit(log, functions, this.version);
+    logUnit(log, functions, this.unit.capabilities.queuedInvalidation, this.version);
     driver.setRoot(this.isScalable);
     for (const message of policy.messages.unit) log.boot(0.31, message);
     const groups = formGroups(functions);
@@ -381,11 +385,36 @@ export class Kernel {
       driver.probe(fn, this.settings.ats);
       log.boot(0.3121 + index * 0.0001, `pci ${pciAddress(fn.sourceId)}: Adding to iommu group ${group}`);
     });
-    for (const record of devices.all()) {
-      if (record.attached === null) this.setUpGroup(devices.groupOf(record));
-    }
+    this.setUpGroups();
     driver.enableTranslation(true);
     log.boot(0.4, 'DMAR: Intel(R) Virtualization Technology for Directed I/O');
+    this.isBooted = true;
+  }
+
+  /**
+   * Give all groups their default domains. Where one gets none, all devices lose their groups, and translation is
+   * turned on all the same: nothing reaches memory then (bus_iommu_probe, iommu_device_unregister).
+   */
+  private setUpGroups(): void {
+    const { devices, log, version } = this;
+    try {
+      for (const record of devices.all()) {
+        if (record.attached === null) this.setUpGroup(devices.groupOf(record));
+      }
+    } catch (error) {
+      if (!(error instanceof KernelRefusal)) throw error;
+      for (const record of devices.all()) {
+        if (holds('saysRemoval', version))
+          log.boot(0.33, `pci ${pciAddress(record.fn.sourceId)}: Removing from iommu group ${record.group}`);
+        devices.remove(record);
+      }
+    }
+  }
+
+  /** Print a line while booting, at so many seconds, or afterwards. */
+  private tell(seconds: number, text: string): void {
+    if (this.isBooted) this.say(text);
+    else this.log.boot(seconds, text);
   }
 
   /** Give the devices of a group their default domain; what one of them must have, all get. */

@@ -68,10 +68,19 @@ export function logPolicy(log: KernelLog, policy: Policy, version: KernelVersion
   log.boot(0.2804, `iommu: DMA domain TLB invalidation policy: ${mode} mode${from(strictSetByCommandLine)}`);
 }
 
-/** Lines about a unit that is put to use. */
-export function logUnit(log: KernelLog, functions: readonly PciFunction[], version: KernelVersion): void {
+/**
+ * Lines about a unit that is put to use.
+ *
+ * @param hasQueue ECAP.QI
+ */
+export function logUnit(
+  log: KernelLog,
+  functions: readonly PciFunction[],
+  hasQueue: boolean,
+  version: KernelVersion,
+): void {
   if (functions.every((fn) => fn.reserved.length === 0)) log.boot(0.308, 'DMAR: No RMRR found');
   log.boot(0.3081, 'DMAR: No ATSR found');
   if (isSince(version, '5.12')) log.boot(0.3082, 'DMAR: No SATC found');
-  log.boot(0.3083, 'DMAR: dmar0: Using Queued invalidation');
+  log.boot(0.3083, `DMAR: dmar0: Using ${hasQueue ? 'Queued' : 'Register based'} invalidation`);
 }

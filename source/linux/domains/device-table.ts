@@ -9,8 +9,8 @@ import { type DefaultDomain, type Domain, FIRST_DID } from './domain.ts';
 /** `struct iommu_group` and `struct device` as far as they matter here. */
 export type DeviceRecord = {
   readonly fn: PciFunction;
-  /** Null while the IOMMU is off: then there are no groups. */
-  readonly group: number | null;
+  /** Null while the IOMMU is off, or where its driver gave up: then there are no groups. */
+  group: number | null;
   driver: string | null;
   /** What `/sys/kernel/iommu_groups/<group>/type` shows, also while VFIO owns the group. */
   defaultType: DefaultType | null;
@@ -31,11 +31,13 @@ export class DeviceTable {
   private readonly records = new Map<number, DeviceRecord>();
   private readonly driver: UnitDriver;
   private readonly tries32Bit: boolean;
+  private readonly say: (text: string) => void;
   private readonly didsInUse = new Set<number>();
 
   /** @param tries32Bit devices try addresses below 4 GiB first: no forcedac on the command line */
-  constructor(driver: UnitDriver, tries32Bit: boolean) {
+  constructor(driver: UnitDriver, tries32Bit: boolean, say: (text: string) => void) {
     this.driver = driver;
+    this.say = say;
     this.tries32Bit = tries32Bit;
   }
 
@@ -68,8 +70,16 @@ export class DeviceTable {
     return [...this.records.values()].filter(({ group }) => group === record.group);
   }
 
+  /**
+   * Give a device a domain; it must have none.
+   *
+   * @throws KernelRefusal: ENOSPC where the unit has no domain id for it
+   */
   attach(record: DeviceRecord, domain: Domain): void {
-    if (!hasFixedId(domain) && domain.users++ === 0) domain.did = this.takeDid();
+    if (!hasFixedId(domain)) {
+      if (domain.users === 0) domain.did = this.takeDid();
+      domain.users++;
+    }
     this.driver.mode.attach(record.fn.sourceId, domain);
     this.driver.flushWriteBuffer();
     record.attached = domain;
@@ -84,6 +94,13 @@ export class DeviceTable {
     if (hasFixedId(domain) || --domain.users > 0) return;
     this.didsInUse.delete(domain.did);
     domain.did = 0;
+  }
+
+  /** The driver of the unit lets go of a device: it has no group any more, and none of its DMA passes. */
+  remove(record: DeviceRecord): void {
+    this.detach(record);
+    this.driver.mode.remove(record.fn.sourceId);
+    record.group = record.defaultType = record.defaultDomain = null;
   }
 
   /** Domain ids in use, with the two that are reserved: `domains_used` in sysfs. */
@@ -104,6 +121,7 @@ export class DeviceTable {
       this.didsInUse.add(did);
       return did;
     }
+    this.say('DMAR: dmar0: No free domain ids');
     throw new KernelRefusal('ENOSPC', `all ${domains} domain ids of the unit are in use`);
   }
 }

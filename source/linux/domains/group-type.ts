@@ -122,7 +122,12 @@ const whyDemanded = (members: readonly DeviceRecord[]): string =>
     ? 'is untrusted (behind an external port): it stays translated'
     : 'is behind a unit without ECAP.PT: it stays translated';
 
-/** Give a group another default domain; identity for identity changes nothing, as there is one such domain. */
+/**
+ * Give a group another default domain; identity for identity changes nothing, as there is one such domain.
+ *
+ * @throws KernelRefusal where the new domain cannot be attached; the old one is then back (err_revert of
+ *   __iommu_group_set_domain_internal)
+ */
 function change(
   members: readonly DeviceRecord[],
   type: DefaultType,
@@ -132,11 +137,23 @@ function change(
   const functions = members.map(({ fn }) => fn);
   const domain = domains.newDefault(functions, type);
   if (domain === old) return;
+  try {
+    for (const member of members) {
+      devices.detach(member);
+      devices.attach(member, domain);
+    }
+  } catch (error) {
+    for (const member of members) {
+      if (member.attached === old || old === null) continue;
+      devices.detach(member);
+      devices.attach(member, old);
+    }
+    domains.free(domain);
+    throw error;
+  }
   for (const member of members) {
-    devices.detach(member);
     member.defaultType = type;
     member.defaultDomain = domain;
-    devices.attach(member, domain);
   }
   if (old !== null) domains.free(old);
 }

@@ -8,7 +8,8 @@ import type { Capabilities } from '../../vtd/unit/capabilities.ts';
 import type { Domain, NestedDomain, PagingDomain } from '../domains/domain.ts';
 import type { PageFrames } from '../page-frames.ts';
 import type { AtsDevices } from './ats-devices.ts';
-import { alignedRange, type QueuedInvalidation } from './queued-invalidation.ts';
+import type { Invalidation } from './invalidation.ts';
+import { alignedRange } from './queued-invalidation.ts';
 import { type TranslationMode, writePresentLast } from './translation-mode.ts';
 
 export class LegacyMode implements TranslationMode {
@@ -16,8 +17,9 @@ export class LegacyMode implements TranslationMode {
   private readonly capabilities: Capabilities;
   private readonly memory: PhysicalMemory;
   private readonly frames: PageFrames;
-  private readonly queue: QueuedInvalidation;
-  private readonly ats: AtsDevices;
+  private readonly invalidation: Invalidation;
+  /** Null where there is no queue, which alone invalidates device TLBs. */
+  private readonly ats: AtsDevices | null;
   private readonly rootTable: number;
   private readonly contextTables = new Map<number, number>();
 
@@ -25,29 +27,31 @@ export class LegacyMode implements TranslationMode {
     capabilities: Capabilities,
     memory: PhysicalMemory,
     frames: PageFrames,
-    queue: QueuedInvalidation,
-    ats: AtsDevices,
+    invalidation: Invalidation,
+    ats: AtsDevices | null,
     rootTable: number,
   ) {
     this.capabilities = capabilities;
     this.memory = memory;
     this.frames = frames;
-    this.queue = queue;
+    this.invalidation = invalidation;
     this.ats = ats;
     this.rootTable = rootTable;
   }
 
   invalidateEverything(): void {
-    this.queue.contextGlobal();
-    this.queue.iotlbGlobal();
+    this.invalidation.contextGlobal();
+    this.invalidation.iotlbGlobal();
   }
 
   invalidateDevice(sourceId: number, did: number): void {
-    this.queue.contextDevice(sourceId, did);
-    this.queue.iotlbDomain(did);
+    this.invalidation.contextDevice(sourceId, did);
+    this.invalidation.iotlbDomain(did);
   }
 
   probe(): void {}
+
+  remove(): void {}
 
   attach(sourceId: number, domain: Domain): void {
     if (domain.type === 'nested') throw new RangeError('legacy mode has no first stage to nest');
@@ -56,36 +60,36 @@ export class LegacyMode implements TranslationMode {
         ? { P: 1, TT: TranslationType.PASS_THROUGH, AW: this.capabilities.largestAw, DID: domain.did }
         : {
             P: 1,
-            TT: this.ats.has(sourceId) ? TranslationType.DEVICE_TLB : TranslationType.TRANSLATED,
+            TT: this.ats?.has(sourceId) ? TranslationType.DEVICE_TLB : TranslationType.TRANSLATED,
             SSPTPTR: domain.table.root,
             AW: domain.table.levels - 2,
             DID: domain.did,
           };
     writePresentLast(this.memory, this.contextEntryAt(sourceId), contextEntry.encode(entry));
     // In passthrough TT leaves no room for a device TLB.
-    if (domain.type !== 'identity') this.ats.attach(sourceId, domain);
+    if (domain.type !== 'identity') this.ats?.attach(sourceId, domain);
     if (!this.capabilities.cachingMode) return;
     // The unit may have cached that the entry was not present, tagged with domain 0 (context_present_cache_flush).
-    this.queue.contextDevice(sourceId, 0);
-    this.queue.iotlbDomain(domain.did);
+    this.invalidation.contextDevice(sourceId, 0);
+    this.invalidation.iotlbDomain(domain.did);
   }
 
   detach(sourceId: number, { did }: Domain): void {
     const at = this.contextEntryAt(sourceId);
     this.memory.writeWords(at, [0, 0, 0, 0]);
     this.invalidateDevice(sourceId, did);
-    this.ats.detach(sourceId);
+    this.ats?.detach(sourceId);
   }
 
   flushDomain(domain: PagingDomain | NestedDomain): void {
-    this.queue.iotlbDomain(domain.did);
-    this.ats.flush(domain);
+    this.invalidation.iotlbDomain(domain.did);
+    this.ats?.flush(domain);
   }
 
   flushPages(domain: PagingDomain | NestedDomain, iova: number, pages: number, leafOnly: boolean): void {
     const range = alignedRange(iova, pages);
-    this.queue.iotlbPages(domain.did, range, leafOnly);
-    this.ats.flush(domain, range);
+    this.invalidation.iotlbPages(domain.did, range, leafOnly);
+    this.ats?.flush(domain, range);
   }
 
   private contextEntryAt(sourceId: number): number {

@@ -91,6 +91,12 @@ export class ScalableMode implements TranslationMode {
     this.queue.iotlbDomain(0);
   }
 
+  /** intel_pasid_teardown_sm_context. */
+  remove(sourceId: number): void {
+    this.memory.writeWords(this.contextEntryAt(sourceId), new Int32Array(scalableContextEntry.bits / 32));
+    this.queue.contextDevice(sourceId, 0);
+  }
+
   attach(sourceId: number, domain: Domain): void {
     const words = pasidTableEntry.encode({
       P: 1,

@@ -21,6 +21,8 @@ export type TranslationMode = {
   invalidateDevice(sourceId: number, did: number): void;
   /** A device was found: what every device has, before it has a domain. */
   probe(sourceId: number): void;
+  /** A device without a domain goes, with what every device has. */
+  remove(sourceId: number): void;
   /** Give a device a domain; it must have none. */
   attach(sourceId: number, domain: Domain): void;
   /** Take a device's domain away: clear the entry, then drop what the caches know of it. */

@@ -22,6 +22,7 @@ import { AtsDevices } from './ats-devices.ts';
 import { LatencyStatistics } from './latency-statistics.ts';
 import { LegacyMode } from './legacy-mode.ts';
 import { QueuedInvalidation } from './queued-invalidation.ts';
+import { RegisterInvalidation } from './register-invalidation.ts';
 import { ScalableMode } from './scalable-mode.ts';
 import type { TranslationMode } from './translation-mode.ts';
 
@@ -31,6 +32,8 @@ export class UnitDriver {
   givesHint = true;
   /** How long an invalidation takes a CPU, in nanoseconds; to be set before the queue is. */
   invalidationNs = 0;
+  /** Where the driver prints; to be set before the root table is. */
+  say: (text: string) => void = () => {};
   readonly latencies = new LatencyStatistics();
   private readonly memory: PhysicalMemory;
   private readonly frames: PageFrames;
@@ -71,8 +74,9 @@ export class UnitDriver {
     return this.usedAts?.has(sourceId) ?? false;
   }
 
-  /** Early boot: the invalidation queue. */
+  /** Early boot: the invalidation queue, where the unit has one (dmar_enable_qi). */
   enableQueue(): void {
+    if (!this.unit.capabilities.queuedInvalidation) return;
     const queue = new QueuedInvalidation(this.unit, this.memory, this.frames, this.onQueueError);
     queue.givesHint = this.givesHint;
     queue.onDone = (type) => this.latencies.took(type, this.invalidationNs);
@@ -98,13 +102,9 @@ export class UnitDriver {
 
   /** Set an empty root table of a mode, drop what the caches hold, and take fault events. */
   setRoot(isScalable: boolean): void {
-    const { unit, memory, frames, queue } = this;
-    if (queue === null) throw new Error('the invalidation queue comes before the root table');
+    const { unit, memory, frames } = this;
     const root = frames.allocateCleared(memory);
-    const Mode = isScalable ? ScalableMode : LegacyMode;
-    const ats = new AtsDevices(queue);
-    const mode = new Mode(unit.capabilities, memory, frames, queue, ats, root);
-    this.usedAts = ats;
+    const mode = isScalable ? this.scalableMode(root) : this.legacyMode(root);
     this.usedMode = mode;
     const [low, high] = rootTableAddress.encode({ RTA: root, TTM: mode.tableMode });
     unit.write64(Offset.RTADDR, high, low);
@@ -114,6 +114,22 @@ export class UnitDriver {
     this.unit.write32(Offset.FEADDR, 0xfee0_0000 | 0);
     this.unit.write32(Offset.FEUADDR, 0);
     this.unit.write32(Offset.FECTL, 0);
+  }
+
+  private scalableMode(root: number): TranslationMode {
+    const { unit, memory, frames, queue } = this;
+    if (queue === null) throw new Error('the invalidation queue comes before scalable mode');
+    const ats = new AtsDevices(queue);
+    this.usedAts = ats;
+    return new ScalableMode(unit.capabilities, memory, frames, queue, ats, root);
+  }
+
+  /** A unit without a queue is invalidated through registers, and has no device TLBs (intel_iommu_init_qi). */
+  private legacyMode(root: number): TranslationMode {
+    const { unit, memory, frames, queue } = this;
+    this.usedAts = queue === null ? null : new AtsDevices(queue);
+    const invalidation = queue ?? new RegisterInvalidation(unit, this.say);
+    return new LegacyMode(unit.capabilities, memory, frames, invalidation, this.usedAts, root);
   }
 
   /**

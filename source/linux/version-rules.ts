@@ -1,0 +1,36 @@
+/**
+ * What changed in Linux with its versions as far as IOMMUs are concerned, in one table: the versions in which each
+ * thing holds, how it is told to people, and where Linux has it. Words of the command line have their versions in
+ * `boot/boot-words.ts`. Versions are those of releases x.y.0; 6.12 is the stable one of the recordings, 6.12.95.
+ */
+import { isSince, type KernelVersion } from './version.ts';
+
+/** Versions from one on, and before another; without one, from the oldest on, or up to the newest. */
+type Span = { readonly since?: KernelVersion; readonly before?: KernelVersion };
+
+export type VersionRule = {
+  readonly holds: readonly Span[];
+  /** What docs/linux.md says in the row of each version where a span begins or ends. */
+  readonly told: Readonly<Partial<Record<KernelVersion, string>>>;
+  /** The file and function of Linux. */
+  readonly source: string;
+};
+
+export const versionRules = {
+  saysRemoval: {
+    holds: [{ before: '6.4' }],
+    told: { '6.4': 'a device that leaves its group because its unit is given up does so silently' },
+    source: 'drivers/iommu/iommu.c, iommu_release_device',
+  },
+} as const satisfies Record<string, VersionRule>;
+
+export type VersionRuleName = keyof typeof versionRules;
+
+/** Whether a rule holds in a version. */
+export function holds(name: VersionRuleName, version: KernelVersion): boolean {
+  const rule: VersionRule = versionRules[name];
+  return rule.holds.some(
+    ({ since, before }) =>
+      (since === undefined || isSince(version, since)) && (before === undefined || !isSince(version, before)),
+  );
+}
