@@ -10,7 +10,7 @@ import type { MachineOptions } from '../machine/machine.ts';
 import type { MeasuredRow } from '../simulation/snapshot.ts';
 import { startSimulator } from '../sources/simulator/simulator.ts';
 import { EXPECTATION_FAILED } from './exit-codes.ts';
-import { readInput } from './input.ts';
+import { readSmallInput } from './input.ts';
 import { DEFAULT_BOOT } from './machine-options.ts';
 import { positive } from './options.ts';
 import { type ScreenFlags, show, withScreenOptions } from './screen-options.ts';
@@ -36,8 +36,11 @@ function find(name: string): Demo {
   if (builtInNames.includes(name)) return builtInDemo(name);
   if (!/[./\\]/.test(name))
     throw new UnknownDemo(`a file has a dot in its name; ${unexpected('a demo', name, builtInNames)}`);
-  return readDemo(readInput(name), path.basename(name).replace(/\.md$/, ''), name);
+  return readDemo(readSmallInput(name, MOST_BYTES), path.basename(name).replace(/\.md$/, ''), name);
 }
+
+/** A talk of a whole day is shorter. */
+const MOST_BYTES = 500_000;
 
 /** No demo of that name. */
 export class UnknownDemo extends Error {}

@@ -13,6 +13,9 @@ import { type Demo, DemoError, type Line, type Note, type NoteKind, noteKinds, t
 /** The language of blocks of commands. */
 export const BLOCK = 'dmascope';
 
+/** The room waits for it. */
+const LONGEST_RUN_NS = 1e9;
+
 type Draft = { -readonly [K in keyof Scene]: Scene[K] extends readonly (infer T)[] ? T[] : Scene[K] };
 
 /**
@@ -22,6 +25,7 @@ type Draft = { -readonly [K in keyof Scene]: Scene[K] extends readonly (infer T)
  */
 export function readDemo(markdown: string, name: string, file: string): Demo {
   const reader = new Reader(file);
+  reader.checkText(markdown);
   for (const node of fromMarkdown(markdown).children) reader.read(node);
   return reader.finish(name);
 }
@@ -35,6 +39,14 @@ class Reader {
 
   constructor(file: string) {
     this.file = printable(file);
+  }
+
+  /** Bytes that are no text have been read as a replacement character, or as a zero. */
+  checkText(markdown: string): void {
+    const at = markdown.search(/[\0\ufffd]/);
+    if (at < 0) return;
+    const line = markdown.slice(0, at).split('\n').length;
+    throw new DemoError(`${this.file}:${line}: expected text in UTF-8, got a byte that is none`);
   }
 
   read(node: RootContent): void {
@@ -131,6 +143,11 @@ class Reader {
       if (command.name === 'scene' || command.name === 'demo') {
         throw new DemoError(
           `${this.file}:${line}: expected a command to the machine, got ${quoted(written)}`,
+        );
+      }
+      if (command.name === 'run' && (command.forNs ?? 0) > LONGEST_RUN_NS) {
+        throw new DemoError(
+          `${this.file}:${line}: expected at most 1s of simulated time, got ${quoted(written)}`,
         );
       }
       return [{ command, text: printable(written), line }];

@@ -16,7 +16,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const run = (...words: string[]) =>
   execa(process.execPath, [bundle, ...words], { reject: false, env: { XDG_RUNTIME_DIR: folder } });
 
-function file(name: string, text: string): string {
+function file(name: string, text: string | Uint8Array): string {
   const at = path.join(folder, name);
   writeFileSync(at, text);
   return at;
@@ -67,6 +67,21 @@ test.each([
   const { stderr, exitCode } = await run(...words);
   expect(exitCode).toBe(2);
   expect(stderr).toMatch(message);
+});
+
+test.each([
+  ['too long', 'long.md', 'x'.repeat(500_001), 'expected at most 500 kB of text, got more'],
+  ['binary', 'binary.md', Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0x0a, 0, 0xff]), ':2: expected text in UTF-8'],
+])('a file that is %s ends with 2', async (_, name, content, message) => {
+  const { stderr, exitCode } = await run('demo', file(name, content), '--check');
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain(message);
+});
+
+test('a file without an end ends with 2', async () => {
+  const { stderr, exitCode } = await run('demo', '/dev/zero', '--check');
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain('expected at most 500 kB of text, got more');
 });
 
 test('run --exec ends with 3 where something expected is not so', async () => {

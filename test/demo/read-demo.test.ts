@@ -95,9 +95,16 @@ describe('what is wrong is told with file and line', () => {
       '# A\n## B\n```dmascope\nexpect nic0.lan = off\n```',
       'talk.md:4: expected what to ask of nic0 such as iommu_requests; got "lan". Did you mean lane?',
     ],
+    ['# A\n## B\n```dmascope\nrun 2s\n```', 'talk.md:4: expected at most 1s of simulated time, got "run 2s"'],
+    [
+      '# A\n## B\n```dmascope\nbot intel_iommu=on\n```',
+      expect.stringMatching(/^talk\.md:4: expected a command: .*; got "bot"\. Did you mean boot\?$/),
+    ],
+    ['# A\n\0', 'talk.md:2: expected text in UTF-8, got a byte that is none'],
+    ['\ufffd', 'talk.md:1: expected text in UTF-8, got a byte that is none'],
     ['# A\n## B\n```dmascope\nscene 2\n```', 'talk.md:4: expected a command to the machine, got "scene 2"'],
   ])('%j: %s', (text, message) => {
-    expect(() => read(text)).toThrow(new DemoError(message));
+    expect(() => read(text)).toThrow(expect.objectContaining({ constructor: DemoError, message }));
   });
 });
 
