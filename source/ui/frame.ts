@@ -19,7 +19,7 @@ import { small } from './views/small.ts';
 const hintRows = 3;
 
 /** With fewer rows a view under which a table stands says too little. */
-const smallestStage = 14;
+const smallestStage = 10;
 
 /** Between the view and the inspector. */
 const gutter = '  ';
@@ -59,9 +59,10 @@ function body(scene: Scene): Row[] {
 function stage(scene: Scene, demo: DemoState, height: number): Row[] {
   const { screen } = scene;
   if (demo.measured.length === 0) return panels(scene, height);
-  const table = measuredRows(demo.measured, areaOf(screen, screen.width, height));
-  const rest = height - table.length - 1;
-  return rest < smallestStage ? fitRows(table, height) : fitRows([...panels(scene, rest), ...table], height);
+  const table = (rows: number) => measuredRows(demo.measured, areaOf(screen, screen.width, rows));
+  const below = table(0);
+  const rest = height - below.length;
+  return rest < smallestStage ? fitRows(table(height), height) : [...panels(scene, rest), ...below];
 }
 
 /** Rail, view and inspector, as far as the size has room for them. */

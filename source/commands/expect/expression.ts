@@ -11,7 +11,6 @@
 
 import { deviceModels } from '../../machine/topology.ts';
 import type { Simulation } from '../../simulation/simulation.ts';
-import type { Field } from '../../vtd/formats/layout.ts';
 import { quoted } from '../printable.ts';
 import { Refused } from '../result.ts';
 import { addressOrBuffer, binaryNumber, unexpected, Wrong } from '../words.ts';
@@ -26,6 +25,7 @@ import {
   plainNames,
   questionNames,
   type Value,
+  type ValueText,
   valueText,
 } from './values.ts';
 
@@ -53,8 +53,8 @@ type Operand = {
   readonly text: string;
   /** Words that it may be, where it is one of a few. */
   readonly words?: readonly string[];
-  /** The field of a format that it is. */
-  readonly field?: Field;
+  /** How its value is written. */
+  readonly write?: ValueText;
   read(moment: Moment): Value;
 };
 
@@ -88,7 +88,7 @@ export function parseQuantity(text: string): Quantity {
   return {
     read: (moment) => {
       const found = whole.read(moment);
-      return typeof found === 'number' ? found : valueText(found, whole.field);
+      return typeof found === 'number' ? found : valueText(found, whole.write);
     },
   };
 }
@@ -220,8 +220,8 @@ function named(token: string, tokens: Tokens): Operand {
   const name =
     isDevice(device) && questionNames.includes(question) ? asked(device, question, tokens) : plainName(token);
   if (name === null) throw new Wrong(unknownName(token));
-  const { words, field } = name;
-  return { text: token, words, field, read: ({ simulation }) => name.read(simulation) };
+  const { words, text: write } = name;
+  return { text: token, words, write, read: ({ simulation }) => name.read(simulation) };
 }
 
 function asked(device: string, question: string, tokens: Tokens): Name {
@@ -280,7 +280,7 @@ function compare(left: Value, operator: Comparison, right: Value): boolean {
 
 const linesOf = (value: Value): readonly string[] => (typeof value === 'object' ? value : [String(value)]);
 
-function gotText({ field }: Operand, value: Value, operator: Comparison): string {
+function gotText({ write }: Operand, value: Value, operator: Comparison): string {
   if (operator === 'lacks') return 'a line with it';
-  return operator === 'has' ? `no such line among ${linesOf(value).length}` : valueText(value, field);
+  return operator === 'has' ? `no such line among ${linesOf(value).length}` : valueText(value, write);
 }

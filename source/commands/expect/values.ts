@@ -23,6 +23,17 @@ import { Refused } from '../result.ts';
 /** Numbers; words and texts; lines of text. */
 export type Value = number | bigint | string | readonly string[];
 
+/** A value in its usual form, or null where it has none of its own. */
+export type ValueText = (value: bigint) => string | null;
+
+const codeOf =
+  (field: Field): ValueText =>
+  (value) =>
+    codeText(field, value);
+
+/** `0x05`, as the specification and Linux write it. */
+const reasonText: ValueText = (value) => (value === 0n ? null : `0x${value.toString(16).padStart(2, '0')}`);
+
 /** What a name stands for. */
 export type Name = {
   readonly meaning: string;
@@ -30,8 +41,8 @@ export type Name = {
   readonly words?: readonly string[];
   /** A count that only grows, so that `change(…)` of it makes sense. */
   readonly counts?: boolean;
-  /** The field of a format that it is. */
-  readonly field?: Field;
+  /** How its value is written, where that is not plain decimal or hexadecimal; null for values that are. */
+  readonly text?: ValueText;
   read(simulation: Simulation): Value;
 };
 
@@ -39,7 +50,7 @@ type DeviceName = {
   readonly meaning: string;
   readonly words?: readonly string[];
   readonly counts?: boolean;
-  readonly field?: Field;
+  readonly text?: ValueText;
   read(simulation: Simulation, device: Device): Value;
 };
 
@@ -143,7 +154,7 @@ const ofRequest: Readonly<Record<string, Omit<DeviceName, 'read'> & { of(met: Me
     meaning: 'the physical address it reached; 0 if none',
     of: ({ output }) => BigInt(output ?? 0),
   },
-  fault: { meaning: 'the fault reason; 0 if none', of: ({ fault }) => BigInt(fault) },
+  fault: { meaning: 'the fault reason; 0 if none', text: reasonText, of: ({ fault }) => BigInt(fault) },
   landed: { meaning: 'whose memory it reached, in words', of: ({ landed }) => landed ?? 'nowhere' },
   reads: { meaning: 'memory reads for tables', of: ({ steps }) => steps.at(-1)?.reads ?? 0 },
   steps: { meaning: 'the steps it took, in words', of: ({ steps }) => steps.map(({ stage }) => stage) },
@@ -221,7 +232,7 @@ function fieldsOf(table: EntryTable, address: (device: Device) => string): Recor
       `${table}.${field}`,
       {
         meaning: `field ${field} of its ${table} entry`,
-        field: declared,
+        text: codeOf(declared),
         read: ({ machine }: Simulation, device: Device) => {
           const entry = findEntry(machine, device, table, address(device));
           if (entry === null)
@@ -301,12 +312,12 @@ export function askedName(device: string, question: string, address: string, tai
     const field = fieldsOf('page', (of) => addressFor(of, address))[`page.${tail.toUpperCase()}`];
     return field === undefined
       ? null
-      : { meaning: field.meaning, field: field.field, read: (at) => field.read(at, deviceOf(at, device)) };
+      : { meaning: field.meaning, text: field.text, read: (at) => field.read(at, deviceOf(at, device)) };
   }
   if (!Object.hasOwn(ofRequest, tail)) return null;
-  const { meaning, words, of } = ofRequest[tail];
+  const { of, ...name } = ofRequest[tail];
   const access = question === 'read' ? READ : WRITE;
-  return { meaning, words, read: (at) => of(imagined(at, deviceOf(at, device), address, access)) };
+  return { ...name, read: (at) => of(imagined(at, deviceOf(at, device), address, access)) };
 }
 
 export const questionNames: readonly string[] = questions;
@@ -319,7 +330,7 @@ function registerField(register: (typeof registers)[number], field: string): Nam
   if (!Object.hasOwn(layout.fields, field)) return null;
   return {
     meaning: layout.fields[field].meaning,
-    field: layout.fields[field],
+    text: codeOf(layout.fields[field]),
     read: ({ machine }) => {
       const words =
         layout.bits === 64 ? machine.unit.read64(Offset[register]) : [machine.unit.read32(Offset[register])];
@@ -335,9 +346,9 @@ function deviceOf({ machine }: Simulation, name: string): Device {
 }
 
 /** A value as people read it: codes as the specification writes them, counts in decimal, addresses and the like in hexadecimal. */
-export function valueText(value: Value, field?: Field): string {
-  const code = typeof value === 'bigint' && field !== undefined ? codeText(field, value) : null;
-  if (code !== null) return code;
+export function valueText(value: Value, text?: ValueText): string {
+  const own = typeof value === 'bigint' ? (text?.(value) ?? null) : null;
+  if (own !== null) return own;
   if (typeof value === 'bigint') return value < 10n ? String(value) : `0x${value.toString(16)}`;
   if (typeof value === 'number') return Number.isInteger(value) ? String(value) : value.toFixed(3);
   return typeof value === 'string' ? value : `${value.length} lines`;

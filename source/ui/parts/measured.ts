@@ -75,7 +75,9 @@ function columnsOf(measured: readonly MeasuredRow[], room: number): Column[] {
       width: Math.max(...[...lines, ...texts].map(({ length }) => length)),
     };
   });
-  const counted = ({ values }: Pick<Column, 'values'>) => values.some((value) => typeof value === 'number');
+  // One bar alone has nothing to be longer than.
+  const counted = ({ values }: Pick<Column, 'values'>) =>
+    values.filter((value) => typeof value === 'number').length > 1;
   const figures = columns.reduce((sum, { width }) => sum + gap + width, 0);
   const before = figures <= room ? gap : narrowGap;
   const left = Math.floor((room - figures) / Math.max(1, columns.filter(counted).length));
