@@ -1,10 +1,11 @@
 /** Commands that change the machine: what each does, what came of it, and its twin on a real machine. */
 
 import type { DefaultType } from '../linux/boot/policy.ts';
-import { assignment, blocking, strayDma, takingBack, typeChange } from '../linux/real-twin.ts';
+import { assignment, blocking, strayDma, takingBack, typeChange, userDriver } from '../linux/real-twin.ts';
 import type { Device } from '../machine/device.ts';
 import { findGuest } from '../machine/guest.ts';
 import type { Machine } from '../machine/machine.ts';
+import { vfioInterfaces } from '../machine/vfio-program.ts';
 import type { Simulation } from '../simulation/simulation.ts';
 import type { InterruptState, Transaction } from '../simulation/snapshot.ts';
 import { hex, hexOf, parseHalves } from '../vtd/bits.ts';
@@ -85,10 +86,14 @@ function move(simulation: Simulation, device: Device, to: DeviceTarget): Result 
     return { text: `${name} is in the blocking domain: all its DMA is refused.`, linux: blocking(sourceId) };
   }
   if (to === 'flip' || to === 'passthrough' || to === 'translated') return changeType(simulation, device, to);
-  const [, letter, iommu] = to.split(' ');
+  if (to === 'process') return giveToProcess(simulation, device);
+  const [, letter, ...how] = to.split(' ');
   const guest = findGuest(letter);
   if (guest === undefined) throw new Refused(`there is no ${to}`);
-  machine.assign(device, guest, iommu === 'viommu');
+  machine.assign(device, guest, {
+    seesIommu: how.includes('viommu'),
+    by: vfioInterfaces.find((each) => how.includes(each)),
+  });
   const kind = device.virtualIommu?.kind ?? null;
   journal.command(
     'assign',
@@ -97,7 +102,22 @@ function move(simulation: Simulation, device: Device, to: DeviceTarget): Result 
   );
   return {
     text: `${name} belongs to guest ${guest.name}: ${reachOf(kind)}`,
-    linux: assignment(sourceId, guest.name, kind),
+    linux: assignment(sourceId, guest.name, kind, how.includes('iommufd')),
+  };
+}
+
+/** A driver in user space: behind the IOMMU it has its own memory, without one all there is. */
+function giveToProcess({ machine, journal }: Simulation, device: Device): Result {
+  const { name, sourceId } = device.model;
+  machine.giveToProcess(device);
+  const isTranslated = machine.kernel.policy.translation;
+  journal.command('assign', name, `to a process of the host${isTranslated ? '' : ', without an IOMMU'}`);
+  const reach = isTranslated
+    ? "it reaches that process's memory and nothing else."
+    : 'it reaches whatever physical address it is told, and nothing stops it. The kernel is tainted.';
+  return {
+    text: `A process of the host drives ${name}: ${reach}`,
+    linux: userDriver(sourceId, isTranslated),
   };
 }
 
@@ -193,7 +213,7 @@ function setWorkload(simulation: Simulation, device: Device, to: 'start' | 'stop
   const { machine, journal } = simulation;
   const { name, workload } = device.model;
   const start = to === 'flip' ? device.workload === null : to === 'start';
-  if (start && machine.kernel.device(device.model.sourceId).claimed && device.guest === null) {
+  if (start && machine.isHeldBack(device)) {
     throw new Refused(`${name} is in the blocking domain: no driver runs it`);
   }
   if (start && lacksDriver(simulation, device)) throw new Refused(`${name} has no driver: it was unbound`);
@@ -204,13 +224,10 @@ function setWorkload(simulation: Simulation, device: Device, to: 'start' | 'stop
 }
 
 function setWorkloads(simulation: Simulation, to: 'start' | 'stop' | 'flip'): Result {
-  const { devices, kernel } = simulation.machine;
+  const { machine } = simulation;
   // Nobody runs a device that is held back.
-  const driven = devices.filter(
-    (device) =>
-      to === 'stop' ||
-      device.guest !== null ||
-      !(kernel.device(device.model.sourceId).claimed || lacksDriver(simulation, device)),
+  const driven = machine.devices.filter(
+    (device) => to === 'stop' || !(machine.isHeldBack(device) || lacksDriver(simulation, device)),
   );
   const wanted = to === 'flip' ? (driven.some(({ workload }) => workload !== null) ? 'stop' : 'start') : to;
   for (const device of driven) setWorkload(simulation, device, wanted);

@@ -11,8 +11,8 @@ const PAGE = 4096;
 /** A driver that can map: the host's, or a guest's. */
 function driverOf(simulation: Simulation, device: Device) {
   const { machine } = simulation;
-  const { name, sourceId } = device.model;
-  if (device.guest === null && machine.kernel.device(sourceId).claimed) {
+  const { name } = device.model;
+  if (machine.isHeldBack(device)) {
     throw new Refused(`${name} is in the blocking domain: no driver maps anything for it`);
   }
   if (lacksDriver(simulation, device)) throw new Refused(`${name} has no driver: it was unbound`);

@@ -15,15 +15,19 @@ export type ViewName = (typeof viewNames)[number];
 export const entryTables = ['root', 'context', 'pasid', 'page'] as const;
 export type EntryTable = (typeof entryTables)[number];
 
-/** A guest gets a device with or without an IOMMU before it that the guest sees: `guest B`, `guest B viommu`. */
+/**
+ * A guest gets a device with or without an IOMMU before it that the guest sees, by a container or by iommufd: `guest B`,
+ * `guest B viommu`, `guest B iommufd`. A process of the host drives it from user space.
+ */
 export type DeviceTarget =
   | 'flip'
   | 'passthrough'
   | 'translated'
   | 'blocked'
   | 'host'
+  | 'process'
   | `guest ${string}`
-  | `guest ${string} viommu`;
+  | `guest ${string} ${string}`;
 
 export type Command =
   | { readonly name: 'device'; readonly device: string | 'all'; readonly to: DeviceTarget }

@@ -16,7 +16,7 @@ export function echo(simulation: Simulation, text: string, path: string): Result
   const { machine, journal } = simulation;
   const driverFile = /^\/sys\/bus\/pci\/drivers\/([^/]+)\/(unbind|bind)$/.exec(path);
   if (driverFile !== null) bindOrUnbind(simulation, text, driverFile[1], driverFile[2] === 'bind');
-  else if (!machine.kernel.files().write(path, text)) throw missingFile(machine.kernel, path);
+  else if (!machine.kernel.files().write(path, text)) throw missingFile(machine, path);
   const line = `echo ${text} > ${path}`;
   journal.command('echo', '', `${text} > ${path}`);
   return { text: `Written: ${text} to ${path}.`, linux: [line] };

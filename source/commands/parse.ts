@@ -47,7 +47,8 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 /** One entry for each command; the compiler demands it. */
 const grammar: { readonly [N in CommandName]: Grammar } = {
   device: {
-    usage: 'device <device|all> flip|passthrough|translated|blocked|host|guest <A|B> [viommu]',
+    usage:
+      'device <device|all> flip|passthrough|translated|blocked|host|process|guest <A|B> [viommu] [container|iommufd]',
     help: 'change where the DMA of a device goes, or whose it is',
     parse: ([device, ...target]) => ({
       name: 'device',

@@ -274,7 +274,7 @@ export class Session {
       this.inspected = null;
       return { text: 'Put away.', linux: [] };
     }
-    const text = readKernelFile(this.simulation.machine.kernel, path);
+    const text = readKernelFile(this.simulation.machine, path);
     const lines = text.replace(/\n$/, '').split('\n');
     const shown = lines.slice(0, MOST_LINES);
     this.inspected = { path, timeNs: this.simulation.now, lines: shown, more: lines.length - shown.length };

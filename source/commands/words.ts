@@ -3,6 +3,7 @@ import { nearest } from '../linux/nearest.ts';
 import { type KernelVersion, NEWEST_VERSION, OLDEST_VERSION, readVersion } from '../linux/version.ts';
 import { guestModels } from '../machine/guest.ts';
 import { deviceModels } from '../machine/topology.ts';
+import { vfioInterfaces } from '../machine/vfio-program.ts';
 import { BadSetting, checkValues, type Overrides, readSetting, valuesWith } from '../parameters/registry.ts';
 import { hexOf, parseHalves } from '../vtd/bits.ts';
 import { bdf, parseBdf } from '../vtd/source-id.ts';
@@ -34,18 +35,22 @@ export function deviceName(word: string | undefined): string {
 export const deviceOrAll = (word: string | undefined): string => (word === 'all' ? 'all' : deviceName(word));
 
 export function deviceTarget(words: readonly string[]): DeviceTarget {
-  const [to, guest, iommu, ...rest] = words;
-  const targets = ['flip', 'passthrough', 'translated', 'blocked', 'host', 'guest'] as const;
+  const [to, guest, ...rest] = words;
+  const targets = ['flip', 'passthrough', 'translated', 'blocked', 'host', 'process', 'guest'] as const;
   const target = oneOf('what to do with it', targets, to);
   if (target !== 'guest') {
     atMost(words, 1, `device nic0 ${target}`);
     return target;
   }
-  atMost([to, guest, iommu, ...rest], 3, 'device nic0 guest A viommu');
+  atMost(words, 4, 'device nic0 guest A viommu iommufd');
   const names = guestModels.map(({ name }) => name);
   const owner = `guest ${oneOf('a guest', names, guest?.toUpperCase())}` as const;
-  if (iommu === undefined) return owner;
-  return `${owner} ${oneOf('nothing or', ['viommu'], iommu)}`;
+  const [first, second] = rest;
+  if (first === undefined) return owner;
+  const how = oneOf('nothing or', ['viommu', ...vfioInterfaces], first);
+  if (second === undefined) return `${owner} ${how}`;
+  if (how !== 'viommu') throw new Wrong(`expected nothing after ${how}, got ${quoted(second)}`);
+  return `${owner} viommu ${oneOf('how it gets the device', vfioInterfaces, second)}`;
 }
 
 export function oneOf<T extends string>(what: string, valid: readonly T[], word: string | undefined): T {

@@ -47,7 +47,7 @@ export function newTenants(values: Values, functions: number) {
     const mine = sourceIds.slice(first, first + FUNCTIONS_A_GUEST);
     for (const id of mine) kernel.claim(id);
     const domain = kernel.attachUnmanaged(mine[0], 1);
-    for (const id of mine.slice(1)) kernel.attachShared(id, domain);
+    for (const id of mine.slice(1)) kernel.attachUnmanaged(id, 1, domain);
     const memory = Array.from({ length: mine.length * PAGES_A_FUNCTION }, () => ({
       physical: kernel.dataFrames.allocate(),
       bytes: PAGE,

@@ -39,15 +39,12 @@ import { KernelRefusal } from './refusal.ts';
 import { UnitDriver } from './unit/unit-driver.ts';
 import { isSince, type KernelVersion } from './version.ts';
 import { holds } from './version-rules.ts';
-import {
-  attachNested,
-  attachShared,
-  attachUnmanaged,
-  claim,
-  mapForOwner,
-  release,
-  unmapForOwner,
-} from './vfio/vfio.ts';
+import { attachGroup } from './vfio/container.ts';
+import { claimOwnership, detachOwned, releaseOwnership } from './vfio/dma-owner.ts';
+import { NESTING_SINCE } from './vfio/iommufd.ts';
+import type { VfioParts } from './vfio/parts.ts';
+import { mapForOwner, unmapForOwner } from './vfio/user-mappings.ts';
+import { Vfio } from './vfio/vfio.ts';
 
 /** The machine a kernel boots on. */
 export type Hardware = {
@@ -100,6 +97,8 @@ export class Kernel {
   /** Interrupts of devices are remapped. */
   readonly remapsInterrupts: boolean;
   readonly interrupts: Interrupts;
+  /** vfio-pci, and the files by which processes take devices. */
+  readonly vfio: Vfio;
   readonly log: KernelLog;
   readonly dataFrames: PageFrames;
   readonly domains: DomainFactory;
@@ -113,6 +112,7 @@ export class Kernel {
   private readonly dma: DmaApi;
   private readonly meter: CpuMeter;
   private isBooted = false;
+  private readonly vfioParts: VfioParts;
 
   constructor(hardware: Hardware, line: string, clock: Clock, options: KernelOptions = {}) {
     const { memory, unit, functions } = hardware;
@@ -181,6 +181,19 @@ export class Kernel {
     logInterruptRemapping(this.log, table, hardware.unitBase);
     logPolicy(this.log, this.policy, version);
     for (const message of this.policy.messages.start) this.log.boot(0.307, message);
+    this.vfioParts = {
+      devices: this.devices,
+      domains: this.domains,
+      driver,
+      meter,
+      version,
+      interruptRemapping: this.remapsInterrupts,
+      allowUnsafeInterrupts: settings.allowUnsafeInterrupts,
+      allowUnsafeInterruptsOfIommufd: settings.allowUnsafeInterruptsOfIommufd,
+      unsafeNoIommuMode: settings.unsafeNoIommuMode,
+      say: (text) => this.say(text),
+    };
+    this.vfio = new Vfio(this.vfioParts);
     if (this.policy.translation) this.startTranslation(functions);
     else for (const fn of functions) this.devices.add(fn, null);
     this.log.boot(2.21, 'VFIO - User Level meta-driver version: 0.3');
@@ -213,6 +226,7 @@ export class Kernel {
       latencies: driver.latencies,
       writeType: (record, text) => this.setGroupType(record.fn.sourceId, text),
       line: settings.line,
+      isTainted: this.vfio.isTainted,
     });
   }
 
@@ -262,11 +276,15 @@ export class Kernel {
     if (how !== null) this.observer?.unmapped(sourceId, mapping.address, mapping.bytes, how);
   }
 
-  /** Unbind or bind a host driver. */
+  /** Bind a driver to a device, or none. vfio-pci may refuse, as Vfio.bind says; then none is bound. */
   bindDriver(sourceId: number, driver: string | null): void {
-    this.devices.of(sourceId).driver = driver;
-    if (driver === null) this.interrupts.tearDown(sourceId);
-    else this.interrupts.setUp(sourceId, driver);
+    const record = this.devices.of(sourceId);
+    this.interrupts.tearDown(sourceId);
+    if (record.driver === 'vfio-pci') this.vfio.unbind(record);
+    record.driver = null;
+    if (driver === 'vfio-pci') return this.vfio.bind(record);
+    record.driver = driver;
+    if (driver !== null) this.interrupts.setUp(sourceId, driver);
   }
 
   /** Write `/sys/kernel/iommu_groups/<group>/type`. See setGroupType of group-type.ts. */
@@ -277,36 +295,22 @@ export class Kernel {
     setGroupType(devices.of(sourceId), type, { devices, domains, policy, version, passThrough, say });
   }
 
-  /** Claim a device through VFIO. See vfio.ts. */
+  /** Claim a device's group for a user. See claimOwnership of dma-owner.ts. */
   claim(sourceId: number): void {
-    claim(this.devices.of(sourceId), this.devices, {
-      translation: this.devices.of(sourceId).group !== null,
-      interruptRemapping: this.remapsInterrupts,
-      allowUnsafeInterrupts: this.settings.allowUnsafeInterrupts,
-      unsafeNoIommuMode: this.settings.unsafeNoIommuMode,
-      say: (text) => this.say(text),
-    });
+    claimOwnership(this.devices.of(sourceId), this.vfioParts);
   }
 
-  /** Give a claimed device an address space of its owner's. See vfio.ts. */
-  attachUnmanaged(sourceId: number, largestLeaf: number, nests = false): PagingDomain {
-    const { devices, domains, driver } = this;
-    return attachUnmanaged(devices.of(sourceId), largestLeaf, nests, devices, domains, driver);
-  }
-
-  /** Give a claimed device an address space that its owner has already. See vfio.ts. */
-  attachShared(sourceId: number, domain: PagingDomain): void {
-    attachShared(this.devices.of(sourceId), domain, this.devices);
+  /**
+   * Attach a claimed group to an address space of its owner's, as VFIO_SET_IOMMU does: a new one, or one that its
+   * container has already. See attachGroup of container.ts.
+   */
+  attachUnmanaged(sourceId: number, largestLeaf: number, existing: PagingDomain | null = null): PagingDomain {
+    return attachGroup(this.devices.of(sourceId), largestLeaf, existing, this.vfioParts);
   }
 
   /** Whether a guest's first-stage tables can be used by the unit itself. */
   get nests(): boolean {
-    return this.isScalable && this.unit.capabilities.nested;
-  }
-
-  /** Put a guest's first-stage tables on a claimed device's address space. See vfio.ts. */
-  attachNested(sourceId: number, root: number, levels: number): NestedDomain {
-    return attachNested(this.devices.of(sourceId), root, levels, this.devices);
+    return this.isScalable && this.unit.capabilities.nested && isSince(this.version, NESTING_SINCE);
   }
 
   /** Invalidate for a guest what its first stage maps (IOMMU_HWPT_INVALIDATE): a range of pages, or everything. */
@@ -320,13 +324,13 @@ export class Kernel {
     this.meter.charge('invalidate');
   }
 
-  /** Map memory for the owner of an address space. See vfio.ts. */
+  /** Map memory for the owner of an address space. See user-mappings.ts. */
   mapForOwner(domain: PagingDomain, iova: number, pieces: readonly Segment[], permissions?: number): void {
     mapForOwner(domain, iova, pieces, this.driver, permissions);
     this.meter.charge('map');
   }
 
-  /** Unmap it. See vfio.ts. */
+  /** Unmap it. */
   unmapForOwner(domain: PagingDomain, iova: number, bytes: number): void {
     unmapForOwner(domain, iova, bytes, this.driver);
     this.meter.charge('unmap');
@@ -339,10 +343,11 @@ export class Kernel {
     this.interrupts.lend(sourceId, guest, posts);
   }
 
-  /** Give a claimed device back. See vfio.ts. */
+  /** Give a claimed device back: its default domain is attached again. */
   release(sourceId: number): void {
-    this.interrupts.tearDown(sourceId);
-    release(this.devices.of(sourceId), this.devices, this.domains);
+    const record = this.devices.of(sourceId);
+    detachOwned(record, this.devices, this.domains);
+    releaseOwnership(record, this.devices);
   }
 
   /** Invalidate everything that the unit caches, as after a change of tables behind the kernel's back. */

@@ -12,16 +12,28 @@ export function typeChange(sourceId: number, group: number, driver: string | nul
 }
 
 /** Give a device to a guest, which may see an IOMMU before it: nested in the host's, or in caching mode. */
-export function assignment(sourceId: number, guest: string, iommu: 'nested' | 'shadow' | null): string[] {
+export function assignment(
+  sourceId: number,
+  guest: string,
+  iommu: 'nested' | 'shadow' | null,
+  byIommufd: boolean,
+): string[] {
   const override = `driverctl set-override ${full(sourceId)} vfio-pci`;
   const host = `host=${bdf(sourceId)}`;
+  const [object, property] = byIommufd ? ['-object iommufd,id=fd0 ', ',iommufd=fd0'] : ['', ''];
   const devices = {
-    none: `-device vfio-pci,${host}`,
-    shadow: `-device intel-iommu,caching-mode=on -device vfio-pci,${host}`,
+    none: `${object}-device vfio-pci,${host}${property}`,
+    shadow: `${object}-device intel-iommu,caching-mode=on -device vfio-pci,${host}${property}`,
     nested: `-object iommufd,id=fd0 -device intel-iommu,x-scalable-mode=on,x-flts=on -device vfio-pci,${host},iommufd=fd0`,
   };
   return [override, `qemu-system-x86_64 … ${devices[iommu ?? 'none']}    # guest ${guest}`];
 }
+
+/** Let a process drive a device from user space, by addresses of its own or, without an IOMMU, by physical ones. */
+export const userDriver = (sourceId: number, isTranslated: boolean): string[] => [
+  `driverctl set-override ${full(sourceId)} vfio-pci`,
+  `dpdk-testpmd -a ${full(sourceId)} --iova-mode=${isTranslated ? 'va' : 'pa'}`,
+];
 
 /** Take a device back from a guest. */
 export const takingBack = (sourceId: number): string[] => [`driverctl unset-override ${full(sourceId)}`];

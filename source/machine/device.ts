@@ -6,7 +6,9 @@ import type { DevicePort } from './device-port.ts';
 import type { GuestModel } from './guest.ts';
 import type { LentBuffers } from './lent-buffers.ts';
 import type { OwnerId } from './memory-map.ts';
+import type { ProcessMemory } from './process.ts';
 import type { DeviceModel } from './topology.ts';
+import type { VfioProgram } from './vfio-program.ts';
 import type { VirtualIommu } from './virtual-iommu.ts';
 import type { Workload } from './workloads.ts';
 
@@ -21,6 +23,10 @@ export type Device = {
   /** What the unit counted for it. */
   readonly counts: Counts;
   guest: GuestModel | null;
+  /** A process of the host drives it, with this memory. */
+  process: ProcessMemory | null;
+  /** Who has it through VFIO; null where nobody has. */
+  heldBy: VfioProgram | null;
   /** The IOMMU that the guest sees before this device; null where it sees none. */
   virtualIommu: VirtualIommu | null;
   /** A guest works through an emulated stand-in, whose DMA this device does. */

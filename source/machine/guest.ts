@@ -19,3 +19,13 @@ export const guestModels: readonly GuestModel[] = [
 /** The guest of a name, `A`; undefined if there is none. */
 export const findGuest = (name: string): GuestModel | undefined =>
   guestModels.find((guest) => guest.name === name);
+
+/** The VGA window of a PC: there the RAM of a guest has a hole. */
+const VGA_WINDOW = { start: 0xa_0000, end: 0xc_0000 } as const;
+
+/** Its RAM, piece by piece, as QEMU maps it for devices: `address` is guest-physical. */
+export const ramOf = ({ base, bytes }: GuestModel): { address: number; physical: number; bytes: number }[] =>
+  [
+    { address: 0, bytes: VGA_WINDOW.start },
+    { address: VGA_WINDOW.end, bytes: bytes - VGA_WINDOW.end },
+  ].map((piece) => ({ ...piece, physical: base + piece.address }));

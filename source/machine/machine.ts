@@ -4,6 +4,7 @@
  */
 
 import type { KernelBuild, Platform } from '../linux/boot/policy.ts';
+import type { FileTree } from '../linux/files/file-tree.ts';
 import { Kernel } from '../linux/kernel.ts';
 import { isRoutedToPeer } from '../linux/pci.ts';
 import { KernelRefusal } from '../linux/refusal.ts';
@@ -28,7 +29,7 @@ import { type Buffers, ContiguousZone, GuestBuffers, HostBuffers, VirtualBuffers
 import type { Device } from './device.ts';
 import { DevicePort } from './device-port.ts';
 import { DmaPath, type InterruptResult } from './dma.ts';
-import { type GuestModel, guestModels } from './guest.ts';
+import { type GuestModel, guestModels, ramOf } from './guest.ts';
 import { LentBuffers } from './lent-buffers.ts';
 import {
   BOUNCE,
@@ -41,8 +42,12 @@ import {
   TABLE_ZONE,
   UNIT_BASE,
 } from './memory-map.ts';
+import { HUGE_PAGES_BYTES, HUGE_PAGES_VIRTUAL, ProcessBuffers, type ProcessMemory } from './process.ts';
 import { Random } from './random.ts';
 import { type DeviceModel, deviceModels, functions } from './topology.ts';
+import type { MadeCall } from './vfio-calls.ts';
+import { type VfioInterface, VfioProgram } from './vfio-program.ts';
+import type { ProgramMemory } from './vfio-taking.ts';
 import { attachVirtualIommu } from './virtual-iommu.ts';
 import { startWorkload, type Wait, type Workload, workingSets } from './workloads.ts';
 
@@ -60,6 +65,16 @@ export type MachineOptions = {
 
 /** Translations that a device with ATS keeps; our choice, as makers do not tell. */
 const DEVICE_TLB_ENTRIES = 64;
+
+const MiB = 2 ** 20;
+
+/** How a guest gets a device. */
+export type Assignment = {
+  /** The guest sees an IOMMU before the device, and maps of its memory what the device is to reach. */
+  readonly seesIommu?: boolean;
+  /** By which files of the kernel; left out: a container, and iommufd for tables of a guest that are nested. */
+  readonly by?: VfioInterface;
+};
 
 export class Machine {
   readonly options: MachineOptions;
@@ -80,6 +95,13 @@ export class Machine {
   );
   private readonly guestOwners = new Map<GuestModel, OwnerId>();
   private readonly regionOwners = new Map<OwnerId, Device>();
+  private readonly qemus = new Map<GuestModel, VfioProgram>();
+  /** Drives devices of the host from user space; started when it gets the first. */
+  private testpmd: { readonly program: VfioProgram; readonly memory: ProcessMemory } | null = null;
+  /** Claims groups and does nothing with them. */
+  private readonly claimer: VfioProgram;
+  /** Told of every call by which a program takes a device through VFIO, or gives it back. */
+  onCall: ((made: MadeCall) => void) | null = null;
 
   constructor(options: MachineOptions, clock: Timeline) {
     this.options = options;
@@ -130,6 +152,7 @@ export class Machine {
       this.map.give(guest.base, guest.bytes, owner);
       this.guestOwners.set(guest, owner);
     }
+    this.claimer = this.newProgram({ name: 'vfio user', comm: 'vfio-user', pid: 3001 }, 1, []);
     this.devices = deviceModels.map((model) => this.addDevice(model));
     this.placeRegisters();
     this.bindHostDrivers();
@@ -197,84 +220,160 @@ export class Machine {
       return new VirtualBuffers(device.virtualIommu, kernel, values['guest.exitNs'] * values['cpu.ghz']);
     }
     if (device.guest !== null) return new GuestBuffers(device.guest);
+    if (device.process !== null) return new ProcessBuffers(device.process);
     return new HostBuffers(kernel, this.map, this.contiguous, device.model.sourceId, device.buffers);
   }
 
+  /** Claimed through VFIO, and given no address space: nobody drives it. */
+  isHeldBack({ model, guest, process }: Device): boolean {
+    return this.kernel.device(model.sourceId).claimed && guest === null && process === null;
+  }
+
   /**
-   * Give a device to a guest as VFIO does: the host driver goes, the group's ownership is claimed, and all of
-   * the guest's memory is mapped for it.
+   * Give a device to a guest: vfio-pci is bound to it, and QEMU takes it through VFIO and maps all memory of the guest.
    *
-   * @param seesIommu the guest sees an IOMMU before the device, and maps of its memory what the device is to reach
-   * @throws KernelRefusal; the device is then as it was
+   * @throws KernelRefusal; the device is then with the host, as it was, or again
    */
-  assign(device: Device, guest: GuestModel, seesIommu = false): void {
-    const { kernel } = this;
+  assign(device: Device, guest: GuestModel, { seesIommu = false, by }: Assignment = {}): void {
+    const { kernel, memory, clock } = this;
     const { sourceId } = device.model;
-    const before = kernel.device(sourceId).driver;
-    const wasRunning = device.workload !== null;
-    this.withdraw(device);
-    if (device.guest !== null || kernel.device(sourceId).claimed) this.release(device);
-    try {
-      kernel.bindDriver(sourceId, null);
-      kernel.claim(sourceId);
-    } catch (error) {
-      kernel.bindDriver(sourceId, before);
-      if (wasRunning) this.start(device);
-      throw error;
-    }
-    if (seesIommu) {
-      device.virtualIommu = attachVirtualIommu(kernel, this.memory, this.clock, sourceId, guest);
-    } else {
-      const domain = kernel.attachUnmanaged(sourceId, guest.largestLeaf);
-      kernel.mapForOwner(domain, 0, [{ physical: guest.base, bytes: guest.bytes }]);
-    }
+    const nests = seesIommu && kernel.nests && by !== 'container';
+    const purpose = nests ? 'nested' : seesIommu ? 'shadow' : 'memory';
+    const qemu = this.qemuOf(guest);
+    this.lendTo(device, () => {
+      const taking = qemu.take(device.model, purpose, by ?? (nests ? 'iommufd' : 'container'));
+      device.heldBy = qemu;
+      device.guest = guest;
+      const { domain: owned } = taking;
+      if (!seesIommu || owned === null) return;
+      const nest = nests
+        ? (root: number, levels: number) => qemu.nest(device.model, taking, root, levels)
+        : null;
+      device.virtualIommu = attachVirtualIommu(kernel, memory, clock, sourceId, guest, { owned, nest });
+    });
     kernel.lendInterrupts(sourceId, guest.name);
-    device.guest = guest;
-    device.emulated = false;
     this.start(device);
   }
 
-  /** Take a device back from a guest or from the blocking domain; the host's driver is bound again. */
+  /**
+   * Let a process of the host drive a device from user space. Behind the IOMMU it reaches the memory of that process;
+   * without, in the unsafe mode of VFIO for that, whatever it is told to.
+   *
+   * @throws KernelRefusal as assign does
+   */
+  giveToProcess(device: Device): void {
+    const { program, memory } = this.processWithDrivers();
+    this.lendTo(device, () => {
+      program.take(device.model, 'memory', 'container');
+      device.heldBy = program;
+      device.process = memory;
+    });
+    this.start(device);
+  }
+
+  /** Take a device back, whoever has it; the host's driver is bound again. */
   takeBack(device: Device): void {
-    const { kernel } = this;
-    const { sourceId } = device.model;
     this.withdraw(device);
-    if (kernel.device(sourceId).claimed) this.release(device);
-    device.guest = null;
-    device.emulated = false;
-    kernel.bindDriver(sourceId, this.hostDriver(device));
+    this.release(device);
+    this.kernel.bindDriver(device.model.sourceId, this.hostDriver(device));
     this.start(device);
   }
 
-  /** Claim a device through VFIO and give it no address space: every DMA is refused. */
+  /**
+   * Claim a device's group and give it no address space: every DMA is refused.
+   *
+   * @throws KernelRefusal as assign does
+   */
   block(device: Device): void {
     const { kernel } = this;
+    this.lendTo(device, () => {
+      this.claimer.take(device.model, 'claim', 'container');
+      device.heldBy = this.claimer;
+      if (!kernel.device(device.model.sourceId).claimed)
+        throw new KernelRefusal(
+          'EOPNOTSUPP',
+          `in Linux ${kernel.version} a group is not claimed before it is attached`,
+        );
+    });
+  }
+
+  /** Files of the kernel, and what strace wrote of the programs that took devices. */
+  files(): FileTree {
+    const tree = this.kernel.files();
+    for (const { name, trace } of [...this.qemus.values(), this.testpmd?.program ?? []].flat())
+      tree.add(`/tmp/${name.replace(' ', '-')}.strace`, () => trace.map((line) => `${line}\n`).join(''));
+    return tree;
+  }
+
+  /** Take a device from whoever drives it and bind vfio-pci; where it is then refused, the host has it. */
+  private lendTo(device: Device, take: () => void): void {
+    const { kernel } = this;
     const { sourceId } = device.model;
-    const before = kernel.device(sourceId).driver;
     const wasRunning = device.workload !== null;
+    const wasEmulated = device.emulated;
     this.withdraw(device);
-    if (kernel.device(sourceId).claimed) this.release(device);
+    this.release(device);
     try {
-      kernel.bindDriver(sourceId, null);
-      kernel.claim(sourceId);
-      device.guest = null;
+      kernel.bindDriver(sourceId, 'vfio-pci');
+      take();
     } catch (error) {
-      kernel.bindDriver(sourceId, before);
+      this.release(device);
+      kernel.bindDriver(sourceId, this.hostDriver(device));
+      device.emulated = wasEmulated;
       if (wasRunning) this.start(device);
       throw error;
     }
   }
 
-  /** The host driver lets go of a device; its buffers are given back. */
+  /** Its driver lets go of a device; its buffers are given back. Who has it through vfio-pci is asked for it first. */
   unbind(device: Device): void {
     this.withdraw(device);
-    this.kernel.bindDriver(device.model.sourceId, null);
+    this.release(device);
   }
 
   /** The host driver takes a device, and starts it. */
   bind(device: Device): void {
     this.kernel.bindDriver(device.model.sourceId, this.hostDriver(device));
     this.start(device);
+  }
+
+  private qemuOf(guest: GuestModel): VfioProgram {
+    let qemu = this.qemus.get(guest);
+    if (qemu === undefined) {
+      const { name, largestLeaf } = guest;
+      const memory = ramOf(guest).map(({ address, ...piece }) => ({ iova: address, ...piece }));
+      const pid = 2001 + guestModels.indexOf(guest);
+      qemu = this.newProgram({ name: `qemu ${name}`, comm: 'qemu-system-x86', pid }, largestLeaf, memory);
+      this.qemus.set(guest, qemu);
+    }
+    return qemu;
+  }
+
+  /** DPDK's testpmd, with huge pages of its own. */
+  private processWithDrivers() {
+    if (this.testpmd === null) {
+      const physical = this.contiguous.allocate(HUGE_PAGES_BYTES);
+      const owner = this.map.addOwner('testpmd huge pages');
+      this.map.give(physical, HUGE_PAGES_BYTES, owner);
+      const iova = this.kernel.policy.translation ? HUGE_PAGES_VIRTUAL : physical;
+      const model = { name: 'testpmd', comm: 'dpdk-testpmd', pid: 2101, knowsNoIommu: true };
+      const program = this.newProgram(model, 2, [{ iova, physical, bytes: HUGE_PAGES_BYTES }]);
+      this.testpmd = { program, memory: { iova, owner } };
+    }
+    return this.testpmd;
+  }
+
+  private newProgram(
+    model: { name: string; comm: string; pid: number; knowsNoIommu?: boolean },
+    largestLeaf: number,
+    memory: ProgramMemory[],
+  ): VfioProgram {
+    const lockLimit = this.values['vfio.memlockMiB'] * MiB;
+    return new VfioProgram(
+      this.kernel,
+      { knowsNoIommu: false, ...model, lockLimit, largestLeaf, memory },
+      (made) => this.onCall?.(made),
+    );
   }
 
   /**
@@ -301,11 +400,16 @@ export class Machine {
     }
   }
 
-  /** VFIO gives a device up, and a guest's IOMMU before it goes. */
+  /** Whoever has a device through VFIO gives it up, and a guest's IOMMU goes before; nobody drives it then. */
   private release(device: Device): void {
     device.virtualIommu?.close();
     device.virtualIommu = null;
-    this.kernel.release(device.model.sourceId);
+    device.heldBy?.giveBack(device.model);
+    device.heldBy = null;
+    device.guest = null;
+    device.process = null;
+    device.emulated = false;
+    this.kernel.bindDriver(device.model.sourceId, null);
   }
 
   /** A device sends the interrupt that its driver set up, if one did. */
@@ -337,6 +441,8 @@ export class Machine {
       tlb: this.tlbs.get(model.sourceId) ?? null,
       counts: this.unit.translator.countRequester(model.sourceId),
       guest: null,
+      process: null,
+      heldBy: null,
       virtualIommu: null,
       emulated: false,
       workload: null,
@@ -406,6 +512,7 @@ export class Machine {
   private mayWrite(device: Device, owner: OwnerId): boolean {
     if (owner === BOUNCE && device.guest === null && this.isBounced(device)) return true;
     if (owner === device.buffers || this.regionOwners.get(owner) === device) return true;
+    if (device.process?.owner === owner) return true;
     return device.guest !== null && this.guestOwners.get(device.guest) === owner;
   }
 

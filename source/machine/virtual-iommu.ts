@@ -52,32 +52,30 @@ export type VirtualIommu = {
   close(): void;
 };
 
-/**
- * Give a claimed device to a guest that sees an IOMMU, and attach what the unit is to use for it.
- *
- * @throws KernelRefusal as attaching does
- */
+/** What the hypervisor has of the host for the device: its address space, and how a guest's first stage gets onto it. */
+export type Below = {
+  readonly owned: PagingDomain;
+  /** @param root guest-physical address of the guest's top table; null where the hypervisor keeps a shadow */
+  readonly nest: ((root: number, levels: number) => NestedDomain) | null;
+};
+
+/** Let a guest see an IOMMU before a device that its hypervisor has. */
 export function attachVirtualIommu(
   kernel: Kernel,
   memory: PhysicalMemory,
   clock: Clock,
   sourceId: number,
   guest: GuestModel,
+  { owned, nest }: Below,
 ): VirtualIommu {
-  const { nests } = kernel;
-  const owned = kernel.attachUnmanaged(sourceId, guest.largestLeaf, nests);
   const inside = new GuestMemory(memory, guest);
   const frames = new PageFrames(...GUEST_TABLES);
-  const table = nests
-    ? new FirstStageTable(inside, frames, LEVELS, LARGEST_LEAF)
-    : new SecondStageTable(inside, frames, LEVELS, LARGEST_LEAF, kernel.version);
-  let host: Hypervisor;
-  if (nests) {
-    kernel.mapForOwner(owned, 0, [{ physical: guest.base, bytes: guest.bytes }]);
-    host = new PassingDown(kernel, kernel.attachNested(sourceId, table.root, LEVELS));
-  } else {
-    host = new Shadowing(kernel, owned, inside);
-  }
+  const table =
+    nest === null
+      ? new SecondStageTable(inside, frames, LEVELS, LARGEST_LEAF, kernel.version)
+      : new FirstStageTable(inside, frames, LEVELS, LARGEST_LEAF);
+  const host =
+    nest === null ? new Shadowing(kernel, owned, inside) : new PassingDown(kernel, nest(table.root, LEVELS));
   return new GuestDriver(kernel.device(sourceId), table, host, clock);
 }
 

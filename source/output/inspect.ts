@@ -27,5 +27,5 @@ export function inspect({ machine, commands, timeNs, path }: InspectOptions): {
   const { askedNs, refusals } = carryOutAll(session, commands);
   session.apply({ name: 'run', forNs: null });
   session.advance(Math.max(askedNs + timeNs, session.simulation.now));
-  return { text: readKernelFile(session.simulation.machine.kernel, path), refusals };
+  return { text: readKernelFile(session.simulation.machine, path), refusals };
 }

@@ -30,6 +30,14 @@ export function report({ simulation, bootOptions }: Session) {
       return { ...identity, dma: { requests, bytes, throughputGbps, latency: latencyOf(device) }, ...counts };
     }),
     faults: journal.faults.map(faultLine),
+    vfio: journal.calls.map(({ timeNs, program, device, text, errno, effect }) => ({
+      timeNs: Math.round(timeNs),
+      program,
+      device,
+      call: text,
+      errno,
+      effect,
+    })),
     dmesg: kernel.log.lines.slice(),
     memory: {
       corruptedPages: journal.corruptedPages.size,

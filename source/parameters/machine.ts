@@ -1,5 +1,5 @@
 /** The simulated PC around the unit. */
-import { figure } from './declaration.ts';
+import { count, figure } from './declaration.ts';
 
 export const machineParameters = {
   'nic.packetNs': figure('ns', {
@@ -40,5 +40,13 @@ export const machineParameters = {
     default: 5000,
     most: 1e9,
     source: 'our choice: an exit to user space and back',
+  }),
+  'vfio.memlockMiB': count('MiB', {
+    meaning:
+      'how much memory a program may pin for its devices: RLIMIT_MEMLOCK of QEMU, or of a process with a driver',
+    default: 8192,
+    least: 0,
+    most: 2 ** 24,
+    source: 'our choice: enough; libvirt sets it to the RAM of the guest and 1 GiB',
   }),
 } as const;

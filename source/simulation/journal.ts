@@ -15,6 +15,7 @@ import {
   type InterruptRecord,
 } from '../machine/dma.ts';
 import type { Machine } from '../machine/machine.ts';
+import type { MadeCall } from '../machine/vfio-calls.ts';
 import { hex, hexOf } from '../vtd/bits.ts';
 import { faultReason, isInterruptFault } from '../vtd/faults/fault-reason.ts';
 import { faultRecord } from '../vtd/formats/fault-record.ts';
@@ -57,6 +58,8 @@ export class Journal implements DmaObserver, KernelObserver {
   readonly groups = new Map<string, Group>();
   /** The request behind each group of faults, kept as long as the group. */
   private readonly behindFaults = new Map<Group, Transaction>();
+  /** Calls by which programs took devices through VFIO, and gave them back. */
+  readonly calls: (MadeCall & { readonly timeNs: number })[] = [];
   readonly corruptedPages = new Map<number, CorruptedPage>();
   /** Keep everything. */
   detail = false;
@@ -77,6 +80,7 @@ export class Journal implements DmaObserver, KernelObserver {
     this.now = now;
     machine.dma.observer = this;
     machine.kernel.observer = this;
+    machine.onCall = (made) => this.called(made);
     machine.unit.invalidator.observer = (done) => this.invalidated(done);
   }
 
@@ -334,6 +338,15 @@ export class Journal implements DmaObserver, KernelObserver {
     group.record = Array.from(words);
     const at = this.awaiting.findIndex((entry) => entry.bdf === group.bdf && entry.reason === group.reason);
     if (at >= 0) this.awaiting.splice(at, 1)[0].dmesg = message;
+  }
+
+  /** A call by which a program takes a device, or gives it back. */
+  private called(made: MadeCall): void {
+    const { program, device, verb, on, name, errno, effect } = made;
+    this.calls.push({ timeNs: this.now(), ...made });
+    const outcome = errno === null ? effect : `${errno}: ${effect}`;
+    const result = [name, outcome].filter((text) => text !== '').join(': ');
+    this.add({ kind: 'call', actor: program, verb, object: on, how: '', result, device });
   }
 
   message(text: string): void {

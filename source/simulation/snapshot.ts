@@ -49,7 +49,7 @@ export type DeviceState = {
   /** What it is, in a few words. */
   readonly description: string;
   readonly group: number | null;
-  readonly owner: 'host' | 'none' | `guest ${string}`;
+  readonly owner: 'host' | 'none' | 'process' | `guest ${string}`;
   /** The bound driver, or null. */
   readonly driver: string | null;
   readonly defaultDomain: DomainType;
@@ -113,6 +113,8 @@ export type EventLine = {
     | 'unmap'
     | 'invalidation'
     | 'command'
+    /** A system call of a program that takes a device through VFIO. */
+    | 'call'
     | 'kernel'
     | 'corruption';
   /** Who did it: a device name, `kernel`, `you`, `guest A`. */

@@ -125,9 +125,11 @@ export function deviceIdentity(
   const owner =
     guest !== null
       ? (`guest ${guest.name}` as const)
-      : record.driver === null || record.claimed
-        ? 'none'
-        : 'host';
+      : device.process !== null
+        ? 'process'
+        : record.driver === null || record.claimed
+          ? 'none'
+          : 'host';
   return {
     name: model.name,
     bdf: bdf(model.sourceId),

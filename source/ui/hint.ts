@@ -15,6 +15,8 @@ export function hint(device: DeviceState, canChange: boolean): string {
   }
   switch (device.lane) {
     case 'off':
+      if (device.owner === 'process')
+        return `A process drives ${name} by physical addresses, and nothing holds it back.${key('o takes it back.')}`;
       return `${name} can write any physical address: the IOMMU is off.${key('b edits the boot line.')}`;
     case 'passthrough':
       if (isRefused(device))
@@ -27,6 +29,8 @@ export function hint(device: DeviceState, canChange: boolean): string {
         return `${name} reaches what ${device.owner} maps for it: the guest's tables, nested in the host's.${key('o takes it back.')}`;
       if (device.virtualIommu === 'shadow')
         return `${name} reaches what ${device.owner} maps for it; the host keeps a shadow of those tables.${key('o takes it back.')}`;
+      if (device.owner === 'process')
+        return `A process drives ${name}: it reaches the memory of that process.${key('o takes it back.')}`;
       return `${name} belongs to ${device.owner}: translated with and without iommu=pt.${key('o takes it back.')}`;
     case 'translated':
       if (device.untrusted && isRefused(device)) {

@@ -61,6 +61,10 @@ const strayBytes = 64;
 /** The guest that gets a device that nobody asked for. */
 const guestFor = (device: string): 'guest A' | 'guest B' => (device === 'hba1' ? 'guest B' : 'guest A');
 
+/** The device is not the host's: a guest has it, or a process. */
+const isLent = ({ device }: Scene): boolean =>
+  device !== null && (device.owner.startsWith('guest') || device.owner === 'process');
+
 function move(direction: Direction, by: number) {
   return (scene: Scene): readonly Effect[] => {
     const change = current(scene).move?.(scene, direction, by);
@@ -255,10 +259,9 @@ export const bindings: readonly Binding[] = [
     shown: 'o',
     group: 'act on the device',
     help: say1('give to a guest, or take back'),
-    footer: ({ device }) => (device?.owner.startsWith('guest') ? 'take back' : 'to guest'),
+    footer: (scene) => (isLent(scene) ? 'take back' : 'to guest'),
     run: onDevice((device, scene) => {
-      const isGuest = scene.device?.owner.startsWith('guest') ?? false;
-      return { name: 'device', device, to: isGuest ? 'host' : guestFor(device) };
+      return { name: 'device', device, to: isLent(scene) ? 'host' : guestFor(device) };
     }),
   },
   {

@@ -28,6 +28,10 @@ function ReportText({ report }: { readonly report: Report }) {
         <Text key={event}>{`${event}  ${count}`}</Text>
       ))}
       <Text>{`invalidations           ${invalidations(counters.invalidations)}`}</Text>
+      {report.vfio.map(({ program, call, effect }, at) => (
+        <Text key={at}>{`${program.padEnd(9)} ${call}${effect === '' ? '' : `    # ${effect}`}`}</Text>
+      ))}
+      {report.vfio.length === 0 ? null : <Text> </Text>}
       <Text>{`corrupted pages         ${memory.corruptedPages}`}</Text>
       <Text>{`faults                  ${counters.faults}`}</Text>
       {faultGroups(faults).map(({ count, last }) => (

@@ -9,7 +9,7 @@ import { device, LAZY, PASSTHROUGH, STRICT, session, type } from '../support/ses
 const TYPE = '/sys/kernel/iommu_groups/14/type';
 const LATENCY = '/sys/kernel/debug/iommu/intel/dmar_perf_latency';
 
-const read = (from: Session, path: string) => readKernelFile(from.simulation.machine.kernel, path);
+const read = (from: Session, path: string) => readKernelFile(from.simulation.machine, path);
 const ofVersion = (version: KernelVersion, boot = LAZY) =>
   session(boot, { build: { ...defaultBuild, version } });
 

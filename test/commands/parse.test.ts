@@ -154,11 +154,11 @@ test.each([
   ],
   [
     'device nic0',
-    'expected what to do with it: flip, passthrough, translated, blocked, host, guest; got nothing',
+    'expected what to do with it: flip, passthrough, translated, blocked, host, process, guest; got nothing',
   ],
   [
     'device nic0 pasthrough',
-    'expected what to do with it: flip, passthrough, translated, blocked, host, guest; got "pasthrough". Did you mean passthrough?',
+    'expected what to do with it: flip, passthrough, translated, blocked, host, process, guest; got "pasthrough". Did you mean passthrough?',
   ],
   ['device nic0 guest', 'expected a guest: A, B; got nothing'],
   ['device nic0 guest C', 'expected a guest: A, B; got "C". Did you mean A?'],
@@ -229,7 +229,7 @@ test.each([
 
 test('control characters come back in a message as text only, and long words are cut', () => {
   expect(error('device nic0 \u001b[2Jflip')).toBe(
-    'expected what to do with it: flip, passthrough, translated, blocked, host, guest; got "\\x1b[2Jflip"',
+    'expected what to do with it: flip, passthrough, translated, blocked, host, process, guest; got "\\x1b[2Jflip"',
   );
   expect(error(`run ${'x'.repeat(500)}`).length).toBeLessThan(150);
 });

@@ -10,7 +10,11 @@ describe('what comes of a command', () => {
     [PASSTHROUGH, 'device hba1 passthrough', /belongs to guest B: VFIO always translates/],
     [PASSTHROUGH, 'invalidation nic0 strict', /in passthrough: nothing is mapped/],
     ['', 'device nic0 translated', /the IOMMU is off/],
-    ['', 'device hba1 guest B', /has no IOMMU group, because the IOMMU is off: VFIO refuses it \(EINVAL\)$/],
+    [
+      '',
+      'device hba1 guest B',
+      /has no IOMMU group, as no IOMMU translates for it: VFIO refuses it \(EINVAL\)$/,
+    ],
     ['', 'device all flip', /the IOMMU is off/],
     ['intel_iommu=on intremap=off', 'device nic0 guest A', /interrupt remapping is off.*\(EPERM\)$/],
     [LAZY, 'device all blocked', /not blocked$/],

@@ -399,11 +399,11 @@ describe('a unit in caching mode', () => {
   });
 });
 
-describe('VFIO', () => {
-  test('claims a device: its domain is gone, its DMA faults, and the driver is vfio-pci', () => {
+describe('DMA ownership', () => {
+  test('of a device: its domain is gone, and its DMA faults', () => {
     const host = new Host('intel_iommu=on iommu=pt');
     host.kernel.claim(nic);
-    expect(host.kernel.device(nic)).toMatchObject({ driver: 'vfio-pci', claimed: true, attached: null });
+    expect(host.kernel.device(nic)).toMatchObject({ claimed: true, attached: null });
     expect(host.dma('03:00.0', 'write', DATA)).toBe('fault 0x02');
     host.clock.advance(FAULT_DELAY_NS);
     expect(host.log.slice(-2)).toEqual([
@@ -436,12 +436,12 @@ describe('VFIO', () => {
     host.kernel.attachUnmanaged(nic, 2).table.map(0, DATA, 4 * MiB, 3);
     host.dma('03:00.0', 'write', 0x1234);
     host.kernel.release(nic);
-    expect(host.kernel.device(nic)).toMatchObject({ driver: null, claimed: false, attached: before });
+    expect(host.kernel.device(nic)).toMatchObject({ claimed: false, attached: before });
     expect(host.dma('03:00.0', 'write', DATA)).toBe(outcome);
     if (line === 'intel_iommu=on') expect(host.dma('03:00.0', 'write', 0x1234)).toBe('fault 0x05');
   });
 
-  test('claims a group as a whole', () => {
+  test('is of a group as a whole', () => {
     const host = new Host('intel_iommu=on iommu=pt');
     host.kernel.claim(usb);
     expect(host.dma('00:14.2', 'write', DATA)).toBe('fault 0x02');
@@ -449,51 +449,35 @@ describe('VFIO', () => {
     expect(host.dma('00:14.2', 'write', DATA)).toBe('0x1000000');
   });
 
-  test('refuses a group in which another driver is bound', () => {
+  test('is refused while a driver of the host is bound in the group, or while it has an owner', () => {
     const host = new Host('intel_iommu=on');
     host.kernel.bindDriver(id('00:14.2'), 'thermal');
     expect(errno(() => host.kernel.claim(usb))).toBe('EPERM');
     expect(host.kernel.device(usb).claimed).toBe(false);
-  });
-
-  test('refuses without an IOMMU', () => {
-    const host = new Host('');
-    expect(errno(() => host.kernel.claim(nic))).toBe('EINVAL');
-    expect(host.log.at(-1)).toBe('vfio-pci 0000:03:00.0: probe with driver vfio-pci failed with error -22');
-  });
-
-  test('refuses without interrupt remapping, in the words of the kernel', () => {
-    const host = new Host('intel_iommu=on intremap=off');
+    host.kernel.claim(nic);
     expect(errno(() => host.kernel.claim(nic))).toBe('EPERM');
-    expect(host.log.at(-1)).toBe(
-      'vfio_iommu_type1_attach_group: No interrupt remapping support.  Use the module param "allow_unsafe_interrupts" to enable VFIO IOMMU support on this platform',
-    );
-    expect(host.kernel.device(nic).claimed).toBe(false);
   });
 
-  test('in no-IOMMU mode taints the kernel, and still has nothing that a guest could be given', () => {
-    const host = new Host('vfio.enable_unsafe_noiommu_mode=1');
-    expect(errno(() => host.kernel.claim(nic))).toBe('EINVAL');
-    expect(host.log.at(-1)).toBe(
-      'vfio-pci 0000:03:00.0: Adding kernel taint for vfio-noiommu group on device',
-    );
-    expect(host.kernel.device(nic).claimed).toBe(false);
+  test('is not hindered by the driver of a port, which does no DMA', () => {
+    const port = pciFunction('00:1c.0', { kind: 'port', acs: 0 });
+    const card = pciFunction('03:00.0', { bridge: port.sourceId });
+    const host = new Host('intel_iommu=on', { functions: [port, card] });
+    host.kernel.bindDriver(port.sourceId, 'pcieport');
+    expect(errno(() => host.kernel.claim(card.sourceId))).toBe('ok');
   });
 
-  test('assigns without interrupt remapping where unsafe interrupts are allowed', () => {
-    const host = new Host('intel_iommu=on intremap=off vfio_iommu_type1.allow_unsafe_interrupts=1');
-    expect(errno(() => host.kernel.claim(nic))).toBe('ok');
-  });
-
-  test('refuses a device whose firmware region must stay mapped', () => {
+  test('is refused for a device whose firmware region must stay mapped', () => {
     const host = new Host('intel_iommu=on');
     expect(errno(() => host.kernel.claim(held))).toBe('EINVAL');
     expect(host.log.at(-1)).toMatch(
       /: Firmware has requested this device have a 1:1 IOMMU mapping, rejecting/,
     );
+    const before = old('intel_iommu=on', '6.5');
+    expect(errno(() => before.kernel.claim(held))).toBe('EPERM');
+    expect(before.log.at(-1)).toMatch(/: Device is ineligible for IOMMU domain attach due to platform RMRR/);
   });
 
-  test('has nothing to map before it claims', () => {
+  test('comes before anything is attached', () => {
     expect(errno(() => new Host('intel_iommu=on').kernel.attachUnmanaged(nic, 1))).toBe('EINVAL');
   });
 });

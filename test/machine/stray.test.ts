@@ -184,7 +184,7 @@ describe('moving a device', () => {
   });
 
   test('a refused block leaves a stopped device stopped', () => {
-    const run = still('intel_iommu=on intremap=off');
+    const run = still('');
     expect(type(run, 'device nic0 blocked').ok).toBe(false);
     run.advance(run.simulation.now + 1e6);
     expect(device(run, 'nic0').counts.requests).toBe(0);

@@ -104,6 +104,7 @@ const shape = {
   perf: [],
   devices: Array.from({ length: 6 }, () => deviceShape),
   faults: expect.any(Array),
+  vfio: [],
   dmesg: expect.arrayContaining([expect.stringMatching(/^\[ *\d+\.\d{6}\] /)]),
   memory: { corruptedPages: number, corrupted: expect.any(Array) },
   halted: null,
@@ -243,7 +244,7 @@ describe('the page about the report', () => {
   test('explains every field of a real report, and no other', () => {
     const faulty = run(
       LAZY,
-      'device nvme0 passthrough; dma nvme0 write 0x1000000; dma nic0 write 0x0',
+      'device hba1 guest A; device nvme0 passthrough; dma nvme0 write 0x1000000; dma nic0 write 0x0',
       20_000,
     ).last;
     expect(faulty.faults.length * faulty.memory.corruptedPages).toBeGreaterThan(0);

@@ -185,7 +185,7 @@ const deviceNames: Readonly<Record<string, DeviceName>> = {
     read: (at, of) => deviceIdentity(at, of).defaultDomain,
   },
   owner: {
-    meaning: 'who drives it: `"host"`, `"guest A"`, `"none"`',
+    meaning: 'who drives it: `"host"`, `"guest A"`, `"process"`, `"none"`',
     read: (at, of) => deviceIdentity(at, of).owner,
   },
   did: { meaning: 'its domain id; 0 if none', read: (at, of) => deviceIdentity(at, of).did ?? 0 },

@@ -39,6 +39,8 @@ export type WordSettings = {
   readonly swiotlb: 'force' | 'noforce' | null;
   /** VFIO assigns devices without interrupt remapping too. */
   readonly allowUnsafeInterrupts: boolean;
+  /** Likewise iommufd. */
+  readonly allowUnsafeInterruptsOfIommufd: boolean;
   /** VFIO gives devices to user space without any IOMMU. */
   readonly unsafeNoIommuMode: boolean;
 };
@@ -61,6 +63,7 @@ export const settingsWithoutWords: WordSettings = {
   ats: true,
   swiotlb: null,
   allowUnsafeInterrupts: false,
+  allowUnsafeInterruptsOfIommufd: false,
   unsafeNoIommuMode: false,
 };
 
@@ -374,6 +377,25 @@ export const parameterRules: readonly ParameterRule[] = [
       no({
         effect: 'VFIO asks for interrupt remapping, as by default',
         sets: { allowUnsafeInterrupts: false },
+      }),
+    ],
+  },
+  {
+    name: 'iommufd.allow_unsafe_interrupts',
+    value: 'boolean',
+    early: false,
+    others: 'ignored',
+    source: 'drivers/iommu/iommufd/device.c',
+    rules: [
+      yes({
+        effect: 'iommufd binds devices without interrupt remapping: a guest can forge interrupts',
+        sets: { allowUnsafeInterruptsOfIommufd: true },
+        since: '6.2',
+      }),
+      no({
+        effect: 'iommufd asks for interrupt remapping, as by default',
+        sets: { allowUnsafeInterruptsOfIommufd: false },
+        since: '6.2',
       }),
     ],
   },

@@ -25,8 +25,8 @@ import {
   type PagingDomain,
 } from './domain.ts';
 
-/** MSI window, never handed out as an address. */
-const MSI_WINDOW = { start: 0xfee0_0000, end: 0xfef0_0000 };
+/** MSI window, never handed out as an address; end exclusive. */
+export const MSI_WINDOW = { start: 0xfee0_0000, end: 0xfef0_0000 };
 
 export type FactoryParts = {
   readonly unit: Iommu;
@@ -96,6 +96,11 @@ export class DomainFactory {
   newUnmanaged(largestLeaf: number, nests: boolean): PagingDomain {
     const stage = nests ? 'second' : this.stageOf('unmanaged');
     return this.newPaging('unmanaged', stage, null, Math.min(largestLeaf, this.largestLeaf(stage)));
+  }
+
+  /** The last address of a domain. */
+  lastAddress({ table }: PagingDomain): number {
+    return this.aperture(table.stage);
   }
 
   /** Let a domain collect its invalidations from now on. */

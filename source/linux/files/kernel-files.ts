@@ -12,7 +12,12 @@ export type FileParts = DebugParts & {
   /** A word was written to the type of a device's group. */
   writeType(record: DeviceRecord, text: string): void;
   readonly line: string;
+  /** A device was given to user space without an IOMMU. */
+  readonly isTainted: boolean;
 };
+
+/** Bit 6 of the taint flags, U. */
+const TAINT_USER = 1 << 6;
 
 export function kernelFiles(parts: FileParts): FileTree {
   const tree = new FileTree();
@@ -20,6 +25,7 @@ export function kernelFiles(parts: FileParts): FileTree {
   addUnit(tree, parts.unit.capabilities, parts.unitBase, parts.devices, parts.isUsed);
   if (parts.isStarted) addDebug(tree, parts);
   tree.add('/proc/cmdline', () => `${`ro ${parts.line}`.trimEnd()}\n`);
+  tree.add('/proc/sys/kernel/tainted', () => `${parts.isTainted ? TAINT_USER : 0}\n`);
   tree.add('/var/log/dmesg', () => parts.log.map((line) => `${line}\n`).join(''));
   return tree;
 }
