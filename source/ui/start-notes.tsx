@@ -31,7 +31,7 @@ function Notes({ follower, theme, ascii, depth }: { readonly follower: NotesFoll
     { isActive: isRawModeSupported },
   );
   const elapsedMs = message === null ? 0 : message.elapsedMs + performance.now() - at;
-  const drawn = notesRows(message?.demo ?? null, elapsedMs, columns, rows);
+  const drawn = notesRows(message?.demo ?? null, { elapsedMs, first: message?.first ?? 1 }, columns, rows);
   return (
     <Box flexDirection="column" width={columns} height={rows} overflow="hidden">
       {(ascii ? drawn.map(asciiRow) : drawn).map((each, i) => (
@@ -63,7 +63,8 @@ export async function startNotes(
 /** The notes of the moment as plain text, where there is no terminal. */
 export function notesText(follower: NotesFollower, columns = 100): string {
   const { message } = follower.current();
-  const rows = notesRows(message?.demo ?? null, message?.elapsedMs ?? 0, columns, 60).slice(0, -1);
+  const { demo = null, elapsedMs = 0, first = 1 } = message ?? {};
+  const rows = notesRows(demo, { elapsedMs, first }, columns, 60).slice(0, -1);
   return `${rows
     .map((each) => textOf(each).trimEnd())
     .join('\n')

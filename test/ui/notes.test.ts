@@ -26,7 +26,7 @@ const sizes = [
 ] as const;
 
 test.each(sizes)('at %d x %d they look as they did', async (columns, rows) => {
-  const drawn = notesRows(demo, 252_000, columns, rows);
+  const drawn = notesRows(demo, { elapsedMs: 252_000, first: 1 }, columns, rows);
   expect(drawn).toHaveLength(rows);
   for (const each of drawn) expect(rowWidth(each)).toBeLessThanOrEqual(columns);
   const text = (lines: typeof drawn) => `${lines.map((each) => textOf(each).trimEnd()).join('\n')}\n`;
@@ -36,14 +36,14 @@ test.each(sizes)('at %d x %d they look as they did', async (columns, rows) => {
 });
 
 test('without a demo they say so, and what starts one', () => {
-  const text = notesRows(null, 0, 80, 24).map(textOf).join('\n');
+  const text = notesRows(null, { elapsedMs: 0, first: 1 }, 80, 24).map(textOf).join('\n');
   expect(text).toContain('No demo runs.');
   expect(text).toContain('dmascope demo claims');
 });
 
 const planned = { ...demo, minutes: 16, scenes: 8 };
-const pace = (scene: number, elapsedMs: number) =>
-  textOf(notesRows({ ...planned, scene }, elapsedMs, 100, 30)[0]).trim();
+const pace = (scene: number, elapsedMs: number, first = 1) =>
+  textOf(notesRows({ ...planned, scene }, { elapsedMs, first }, 100, 30)[0]).trim();
 const minute = 60_000;
 
 // Each of the eight scenes has two minutes.
@@ -61,11 +61,19 @@ test.each([
   expect(pace(scene, elapsedMs).endsWith(word)).toBe(true);
 });
 
+test('a talk that begins in the middle has the rest of the plan', () => {
+  expect(pace(5, 0, 5)).toMatch(/scene 5 of 8 +00:00 of 08:00 +on time$/);
+  expect(pace(6, 4 * minute, 5)).toMatch(/04:00 of 08:00 +on time$/);
+  expect(pace(6, 7 * minute, 5)).toMatch(/3 min behind$/);
+  // Going back to before it is no lead either.
+  expect(pace(4, 0, 5)).toMatch(/on time$/);
+});
+
 test('how a talk is behind its plan is what it would have to make up for', () => {
   const scene = fc.integer({ min: 1, max: 9 });
   fc.assert(
     fc.property(scene, fc.integer({ min: 0, max: 40 * minute }), (at, elapsedMs) => {
-      const late = behindMs({ ...planned, scene: at }, elapsedMs);
+      const late = behindMs({ ...planned, scene: at }, { elapsedMs, first: 1 });
       const inPlan = elapsedMs - late;
       expect(inPlan).toBeGreaterThanOrEqual(Math.min(at - 1, 8) * 2 * minute);
       expect(inPlan).toBeLessThanOrEqual(Math.min(at, 8) * 2 * minute);
@@ -74,6 +82,6 @@ test('how a talk is behind its plan is what it would have to make up for', () =>
 });
 
 test('without a planned length there is only a clock', () => {
-  const [head] = notesRows({ ...demo, minutes: null }, 252_000, 80, 24);
+  const [head] = notesRows({ ...demo, minutes: null }, { elapsedMs: 252_000, first: 1 }, 80, 24);
   expect(textOf(head).trim()).toMatch(/scene 3 of 8 +04:12$/);
 });

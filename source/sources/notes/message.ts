@@ -6,4 +6,6 @@ export type NotesMessage = {
   readonly demo: DemoState | null;
   /** Milliseconds on the wall since the demo began. */
   readonly elapsedMs: number;
+  /** The scene with which it began, counted from 1. */
+  readonly first: number;
 };

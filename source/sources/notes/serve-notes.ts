@@ -23,6 +23,7 @@ class NotesServer {
   private starting: Promise<void> | null = null;
   private last = '';
   private startedAt = 0;
+  private first = 1;
 
   constructor(source: Source) {
     this.source = source;
@@ -33,7 +34,10 @@ class NotesServer {
     const { demo = null } = this.source.current();
     const state = demo === null ? '' : `${demo.name} ${demo.entered}`;
     if (state === this.last) return;
-    if (this.last === '') this.startedAt = performance.now();
+    if (this.last === '') {
+      this.startedAt = performance.now();
+      this.first = demo?.scene ?? 1;
+    }
     this.last = state;
     // Without notes the demo goes on; dmascope notes says what is wrong with the folder.
     this.starting ??= this.start().catch(() => {});
@@ -70,7 +74,11 @@ class NotesServer {
 
   private line(): string {
     const { demo = null } = this.source.current();
-    const message: NotesMessage = { demo, elapsedMs: performance.now() - this.startedAt };
+    const message: NotesMessage = {
+      demo,
+      elapsedMs: performance.now() - this.startedAt,
+      first: this.first,
+    };
     return `${JSON.stringify(message)}\n`;
   }
 }

@@ -6,14 +6,17 @@ const labelWidth = 18;
 /** Less of the title than this says nothing. */
 const shortestTitle = 12;
 
-/** Exactly so many rows. `elapsedMs` is the time since the demo began. */
-export function notesRows(demo: DemoState | null, elapsedMs: number, width: number, height: number): Row[] {
+/** The time since a demo began, and the scene with which it did. */
+export type Talk = { readonly elapsedMs: number; readonly first: number };
+
+/** Exactly so many rows. */
+export function notesRows(demo: DemoState | null, talk: Talk, width: number, height: number): Row[] {
   const foot = ends(
     row(span(' follows the demo over a local socket', 'label')),
     row(span('q', 'key'), span(' quit, the demo goes on ')),
     width,
   );
-  const body = demo === null ? waiting(width) : [head(demo, elapsedMs, width), blank, ...scene(demo, width)];
+  const body = demo === null ? waiting(width) : [head(demo, talk, width), blank, ...scene(demo, width)];
   return [...fitRows(body, height - 1), foot];
 }
 
@@ -28,15 +31,15 @@ function waiting(width: number): Row[] {
   ];
 }
 
-function head(demo: DemoState, elapsedMs: number, width: number): Row {
+function head(demo: DemoState, talk: Talk, width: number): Row {
   const { title, scene: at, scenes, minutes } = demo;
   const place = at > scenes ? 'the end' : `scene ${at} of ${scenes}`;
-  const planned = minutes === null ? '' : ` of ${clock(minutes * 60_000)}`;
-  const late = behindMs(demo, elapsedMs);
+  const planned = minutes === null ? '' : ` of ${clock((scenes - talk.first + 1) * shareMs(demo))}`;
+  const late = behindMs(demo, talk);
   const word = minutes === null ? '' : `   ${paceText(late)}`;
   const right = row(
     `${place}    `,
-    span(clock(elapsedMs), 'title'),
+    span(clock(talk.elapsedMs), 'title'),
     span(planned, 'label'),
     span(`${word} `, isOnTime(late) ? 'ok' : late > 0 ? 'blocked' : 'text', { bold: true }),
   );
@@ -46,13 +49,16 @@ function head(demo: DemoState, elapsedMs: number, width: number): Row {
   return ends(left, right, width);
 }
 
-/** How far a talk is behind its plan, in which every scene has the same share; negative: ahead of it. */
-export function behindMs({ scene, scenes, minutes }: DemoState, elapsedMs: number): number {
-  const share = ((minutes ?? 0) * 60_000) / scenes;
-  const from = Math.min(scene - 1, scenes) * share;
-  const until = Math.min(scene, scenes) * share;
-  if (elapsedMs > until) return elapsedMs - until;
-  return Math.min(0, elapsedMs - from);
+/** What is planned for a scene: all have the same share. */
+const shareMs = ({ scenes, minutes }: DemoState): number => ((minutes ?? 0) * 60_000) / scenes;
+
+/** How far a talk is behind its plan; negative: ahead of it. */
+export function behindMs(demo: DemoState, { elapsedMs, first }: Talk): number {
+  // Scenes that were left out at the beginning are nobody's lead.
+  const planned = (scene: number) => Math.max(0, Math.min(scene, demo.scenes) - first + 1) * shareMs(demo);
+  const until = planned(demo.scene);
+  if (elapsedMs > until) return Math.max(0, elapsedMs - until);
+  return Math.min(0, elapsedMs - planned(demo.scene - 1));
 }
 
 /** Less than this nobody notices. */

@@ -27,6 +27,9 @@ import { matches } from '../selection.ts';
 import { chartSpan, plots } from '../series.ts';
 import { stepped, type View } from './view.ts';
 
+/** With fewer rows the details of one fault say more than a list: under the caption of a demo, for one. */
+const lowHeight = 14;
+
 export const groupKey = ({ device, type, address, reason }: FaultGroup): string =>
   `${device} ${type} ${address} ${reason}`;
 
@@ -48,8 +51,8 @@ function draw(scene: Scene, area: Area): Row[] {
   const chosen = chosenGroup(scene);
   if (chosen === null) return empty(scene, area);
   const details = detailRows(chosen, snapshot, area);
-  // The list has the rows that the details leave, and at least three groups.
-  const room = Math.max(3, area.height - details.length - 3);
+  // The list has the rows that the details leave, and at least three groups; in a few rows, the chosen one.
+  const room = Math.max(area.height < lowHeight ? 1 : 3, area.height - details.length - 3);
   const { start, end } = windowOf(groups.length, groups.indexOf(chosen), room);
   const list = groups.slice(start, end).map((group) => groupRow(group, group === chosen, area));
   const rows = [blank, heading(area), ...list];
