@@ -57,13 +57,7 @@ export function explainStep(step: Step, request: Request): Explained {
     case 'context entry':
       return isScalableContext(step) ? explainScalableContext(step, request) : context(step, request);
     case 'pass-through':
-      return {
-        ...nothing,
-        label: 'pass-through',
-        value: step.clause.includes('PGTT') ? 'PGTT = 100b' : 'TT = 10b',
-        meaning: 'address used unchanged',
-        why: `The ${step.clause.includes('PGTT') ? 'PASID table' : 'context'} entry says pass-through, so the address is used unchanged and no table is walked: ${request.device} chooses where in memory it ${request.type === null ? 'reads or writes' : `${request.type}s`}.`,
-      };
+      return passThrough(step, request);
     case 'width':
       return {
         ...nothing,
@@ -154,6 +148,21 @@ export function explainStep(step: Step, request: Request): Explained {
 /** How caching mode keeps an entry that lets nothing pass. */
 const cachedAs = ({ clause }: Step): string =>
   clause.includes('malformed') ? 'cached as malformed' : 'cached as not present';
+
+function passThrough({ clause, fault }: Step, { device, type }: Request): Explained {
+  const isScalable = clause.includes('PGTT');
+  const says = `The ${isScalable ? 'PASID table' : 'context'} entry says pass-through`;
+  return {
+    ...nothing,
+    label: 'pass-through',
+    value: isScalable ? 'PGTT = 100b' : 'TT = 10b',
+    meaning: fault === 0 ? 'address used unchanged' : faultReason(fault).meaning,
+    why:
+      fault === 0
+        ? `${says}, so the address is used unchanged and no table is walked: ${device} chooses where in memory it ${type === null ? 'reads or writes' : `${type}s`}.`
+        : `${says}, but the address must be one that memory can have: ${faultReason(fault).meaning}.`,
+  };
+}
 
 function gate(step: Step): Explained {
   const label = 'IOMMU on?';

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { explainEnd, explainStep } from '../../source/ui/explain-step.ts';
 import { indexGroups, walkShape, withIndex } from '../../source/ui/walk-indices.ts';
+import { presets } from '../../source/vtd/unit/capabilities.ts';
+import { session, type } from '../support/session.ts';
 import { strayWrite, transactions, walkSteps } from './fixture.ts';
 
 const [walked, hit, refused] = transactions;
@@ -72,4 +74,12 @@ test('an address is cut into nine bits a level and the offset', () => {
 test('another index at a level leaves the levels above as they are', () => {
   expect(withIndex('0x204a40', 1, 5)).toBe('0x205000');
   expect(withIndex('0x8040204a40', 2, 3)).toBe('0x8040600000');
+});
+
+test('a pass-through that is refused says why, not that the address is used', () => {
+  const on = session('intel_iommu=on,sm_on iommu=pt', { unit: presets.server });
+  type(on, 'dma nic0 write 0x1000000000000000');
+  const sent = on.simulation.journal.sent.get('nic0');
+  const step = sent?.steps.find(({ stage }) => stage === 'pass-through');
+  expect(explainStep(step!, sent!)).toMatchObject({ meaning: 'address above the host address width' });
 });
