@@ -127,6 +127,11 @@ const unitNames: Readonly<Record<string, Name>> = {
       return new Set(groups.filter((group) => group !== null)).size;
     },
   },
+  ignored_words: {
+    meaning: 'words of the boot line that Linux does not know',
+    read: ({ machine }) =>
+      machine.kernel.settings.words.filter(({ known }) => !known).map(({ text }) => text),
+  },
   dmesg: { meaning: 'lines of the kernel log', read: ({ machine }) => machine.kernel.log.lines },
   events: {
     meaning: 'lines of the event list',
