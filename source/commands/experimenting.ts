@@ -2,8 +2,9 @@
 import type { Experiment } from '../experiments/experiment.ts';
 import { experiments } from '../experiments/index.ts';
 import { experimentSteps, type Progress } from '../experiments/run.ts';
+import type { Benchmark } from '../machine/benchmarks/benchmark.ts';
 import { presets } from '../parameters/presets.ts';
-import type { Overrides } from '../parameters/registry.ts';
+import { type Overrides, valuesWith } from '../parameters/registry.ts';
 import type { ExperimentState } from '../simulation/snapshot.ts';
 
 export const experimentIds: readonly string[] = experiments.map(({ id }) => id);
@@ -43,9 +44,21 @@ export const stepsOf = (id: string): Generator<Progress, void> => experimentStep
 
 const experimentOf = (id: string): Experiment => experiments.find((one) => one.id === id) as Experiment;
 
-/** The boot line and the parameters of an experiment's host. */
-export function setupOf(id: string): { readonly boot: string; readonly parameters: Overrides } {
-  const { boot, cases } = experimentOf(id);
-  const { preset, overrides = {} } = cases[0];
-  return { boot, parameters: { ...(preset === null ? {} : presets[preset].values), ...overrides } };
+/** A live machine that is set up like an experiment's host. */
+export type LiveSetup = {
+  readonly boot: string;
+  readonly parameters: Overrides;
+  /** What its device does; left out where an experiment has none that a live machine could run. */
+  readonly benchmark?: Benchmark;
+  /** The point of the experiment: `window 1048576 B`; empty without a benchmark. */
+  readonly point: string;
+};
+
+export function setupOf(id: string): LiveSetup {
+  const { boot, cases, xName, xUnit } = experimentOf(id);
+  const { preset, overrides = {}, live } = cases[0];
+  const parameters = { ...(preset === null ? {} : presets[preset].values), ...overrides };
+  if (live === undefined) return { boot, parameters, point: '' };
+  const benchmark = live.benchmark(live.x, valuesWith(parameters));
+  return { boot: live.boot, parameters, benchmark, point: `${xName} ${live.x} ${xUnit}`.trimEnd() };
 }

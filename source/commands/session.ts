@@ -3,9 +3,11 @@
  * Its options and that log replay it exactly.
  */
 
+import { experimentUnit } from '../experiments/host.ts';
 import { defaultBuild } from '../linux/boot/policy.ts';
 import { rebooting } from '../linux/real-twin.ts';
 import { KernelRefusal } from '../linux/refusal.ts';
+import { BENCHMARK_DEVICE } from '../machine/benchmarks/benchmark.ts';
 import type { MachineOptions } from '../machine/machine.ts';
 import { COLUMN_NS, Simulation } from '../simulation/simulation.ts';
 import type { Focus, Inspected, MeasuredRow, Notice, RunState, Snapshot } from '../simulation/snapshot.ts';
@@ -138,7 +140,12 @@ export class Session {
         return this.reboot({ ...this.options, build });
       }
       case 'unit':
-        return this.reboot({ ...this.options, unit: presets[command.unit], parameters: command.set });
+        return this.reboot({
+          ...this.options,
+          unit: presets[command.unit],
+          parameters: command.set,
+          benchmark: undefined,
+        });
       case 'compare':
         return this.compareWith(command.line);
       case 'pause':
@@ -229,8 +236,14 @@ export class Session {
       return { text: `${running.id} is stopped.`, linux: [] };
     }
     if (command.as === 'live') {
-      const { boot, parameters } = setupOf(id);
-      return this.reboot({ ...this.options, boot, parameters });
+      const { boot, parameters, benchmark, point } = setupOf(id);
+      const unit = experimentUnit;
+      const { linux } = this.reboot({ seed: this.options.seed, unit, boot, parameters, benchmark });
+      const text =
+        benchmark === undefined
+          ? `Booted as ${id} has it. Its load is none that a device of this machine has; the devices do what they do.`
+          : `Booted as ${id} has it: ${BENCHMARK_DEVICE} runs its load, ${point}. The other devices stand still.`;
+      return { text, linux };
     }
     this.experimenting?.stop();
     this.experimenting = new Experimenting(id);

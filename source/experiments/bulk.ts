@@ -1,18 +1,19 @@
-/**
- * A fast network card with many queues whose driver keeps its buffers mapped and uses them again: what each queue holds
- * is far more than the IOTLB, so that each page is a miss, and each change from one queue to the next a few more.
- */
-import { Random } from '../machine/random.ts';
+/** Measures a fast network card with many queues: received at an offered rate, and sent. */
+
+import { split } from '../machine/benchmarks/bench.ts';
+import {
+  type BulkLoad,
+  bulkBoot,
+  SEGMENT_BYTES,
+  sharedQueue,
+  startBulk,
+} from '../machine/benchmarks/bulk.ts';
 import type { Values } from '../parameters/registry.ts';
-import { portOf } from '../timing/times.ts';
 import { Counter } from '../vtd/performance/counters.ts';
 import { Host } from './host.ts';
 
 const PAGE = 4096;
-const LARGE_PAGE = 2 ** 21;
 const MIB = 2 ** 20;
-/** What a sender's stack hands to its card at a time: packets of one flow back to back. */
-const SEGMENT_BYTES = 65_536;
 
 export type BulkResult = {
   readonly gbps: number;
@@ -22,161 +23,26 @@ export type BulkResult = {
   readonly dropped: number;
 };
 
-/** One queue of descriptors in memory that driver and card share. */
-const sharedQueue = (host: Host, entries: number, entryBytes: number): (() => number) => {
-  const bytes = Math.max(PAGE, entries * entryBytes);
-  const { address } = host.kernel.map(host.device, host.contiguous.allocate(bytes), bytes, 'both');
-  let at = -1;
-  return () => {
-    at = (at + 1) % entries;
-    return address + at * entryBytes;
-  };
-};
-
-const split = (address: number): [hi: number, lo: number] => [Math.floor(address / 2 ** 32), address | 0];
-
-export type ReceiveOptions = {
-  readonly values: Values;
-  /** Payload that the other side offers. */
-  readonly offeredGbps: number;
-  readonly mtu: number;
-  readonly pages: '4 KiB' | '2 MiB';
-  readonly queues: number;
-  readonly ring: number;
-  /** What the card holds while it waits for the host. */
-  readonly cardBytes: number;
-  readonly packets: number;
-};
+export type ReceiveOptions = BulkLoad & { readonly values: Values; readonly packets: number };
 
 /** Receive for a while at an offered rate. */
 export function receiveBulk(options: ReceiveOptions): BulkResult {
-  const { values, offeredGbps, mtu, pages, queues, ring, cardBytes, packets } = options;
-  const host = new Host({ boot: pages === '2 MiB' ? 'intel_iommu=on' : 'intel_iommu=on,sp_off', values });
-  const port = portOf(host.timed, values, host.clock);
-  const random = new Random(1, 'bulk');
-  // Whole pages, and for the rest a piece of a power of two: two small packets share a page.
-  const rest = mtu % PAGE;
-  const bufferBytes = mtu - rest + (rest === 0 ? 0 : Math.max(2048, 2 ** Math.ceil(Math.log2(rest))));
-  const rings = Array.from({ length: queues }, () => newRing(host, ring, bufferBytes));
-  const burst = Math.max(1, Math.floor(SEGMENT_BYTES / mtu));
-  const packetNs = (8 * mtu) / offeredGbps;
+  const { values, mtu, packets } = options;
+  const host = new Host({ boot: bulkBoot[options.pages], values });
   const { counts } = host.unit.translator;
   const warmUp = Math.floor(packets / 4);
-
-  let offered = 0;
-  let delivered = 0;
-  let dropped = 0;
-  let queue = 0;
-  let left = 0;
-  const waiting: number[] = [];
-  let isBusy = false;
-  let mark = { time: 0, misses: 0, delivered: 0, dropped: 0, offered: 0 };
   const misses = () => counts[Counter.iotlb_lookup] - counts[Counter.iotlb_hit];
+  let mark = { time: 0, misses: 0, delivered: 0, dropped: 0, offered: 0 };
+  const so = startBulk(host, options, () => {
+    if (so.delivered === warmUp) mark = { time: host.clock.now(), misses: misses(), ...so };
+  });
+  host.run(() => so.delivered >= packets);
 
-  const arrive = (): void => {
-    if (left === 0) {
-      queue = random.below(queues);
-      left = burst;
-    }
-    left--;
-    offered++;
-    if (waiting.length * mtu >= cardBytes) {
-      dropped++;
-      // What comes back out of order is posted out of order.
-      rings[queue].shuffle(random);
-    } else {
-      waiting.push(queue);
-      serve();
-    }
-    host.clock.after(packetNs, arrive);
-  };
-  const serve = (): void => {
-    const next = waiting[0];
-    if (isBusy || next === undefined) return;
-    isBusy = true;
-    waiting.shift();
-    const mine = rings[next];
-    const at = mine.buffer();
-    if (mine.used % 4 === 1) port.read(host.device, ...split(mine.descriptor()), 64, true, () => {});
-    for (let done = 0; done < mtu; done += 256) {
-      const bytes = Math.min(256, mtu - done);
-      const isLast = done + 256 >= mtu;
-      const sent = isLast
-        ? () => {
-            isBusy = false;
-            serve();
-          }
-        : () => {};
-      port.write(host.device, ...split(at + done), bytes, sent, () => {});
-    }
-    port.write(
-      host.device,
-      ...split(mine.completion()),
-      64,
-      () => {},
-      () => {
-        delivered++;
-        // One acknowledgement for every other segment: its descriptor, its page, its completion.
-        if (mine.used % (2 * burst) === 0) acknowledge(mine);
-        if (delivered === warmUp)
-          mark = { time: host.clock.now(), misses: misses(), delivered, dropped, offered };
-      },
-    );
-  };
-  const acknowledge = (mine: ReturnType<typeof newRing>): void => {
-    port.read(host.device, ...split(mine.send()), 64, true, () =>
-      port.read(host.device, ...split(mine.acknowledgement()), 64, true, () =>
-        port.write(
-          host.device,
-          ...split(mine.sent()),
-          64,
-          () => {},
-          () => {},
-        ),
-      ),
-    );
-  };
-  arrive();
-  host.run(() => delivered >= packets);
-
-  const bytes = (delivered - mark.delivered) * mtu;
+  const bytes = (so.delivered - mark.delivered) * mtu;
   return {
     gbps: (8 * bytes) / (host.clock.now() - mark.time),
     missesPerMiB: (MIB * (misses() - mark.misses)) / bytes,
-    dropped: (dropped - mark.dropped) / Math.max(1, offered - mark.offered),
-  };
-}
-
-/** A receive ring with its buffers and queues. */
-function newRing(host: Host, ring: number, bufferBytes: number) {
-  const { kernel, device } = host;
-  const bytes = Math.ceil((ring * bufferBytes) / LARGE_PAGE) * LARGE_PAGE;
-  const { address } = kernel.map(
-    device,
-    host.contiguous.allocateAligned(bytes, LARGE_PAGE),
-    bytes,
-    'fromDevice',
-  );
-  const buffers = Array.from({ length: ring }, (_, i) => address + i * bufferBytes);
-  const acknowledgements = sharedQueue(host, 256, PAGE);
-  return {
-    used: 0,
-    buffer(): number {
-      const at = buffers[this.used % ring];
-      this.used++;
-      return at;
-    },
-    /** The next buffer changes places with any other. */
-    shuffle(random: Random): void {
-      const next = this.used % ring;
-      const other = random.below(ring);
-      [buffers[next], buffers[other]] = [buffers[other], buffers[next]];
-    },
-    descriptor: sharedQueue(host, ring, 16),
-    completion: sharedQueue(host, ring, 64),
-    send: sharedQueue(host, ring, 64),
-    sent: sharedQueue(host, ring, 64),
-    acknowledgement: acknowledgements,
+    dropped: (so.dropped - mark.dropped) / Math.max(1, so.offered - mark.offered),
   };
 }
 

@@ -1,7 +1,7 @@
 /** E13 and E14: what mapping, unmapping and invalidating cost the CPU, and what waiting with it leaves open. */
+import { startUnmaps } from '../machine/benchmarks/unmaps.ts';
 import type { PresetName } from '../parameters/presets.ts';
 import type { Values } from '../parameters/registry.ts';
-import { READ, WRITE } from '../vtd/formats/paging-entry.ts';
 import { Outcome } from '../vtd/translation/translator.ts';
 import { type Case, type Experiment, rounded } from './experiment.ts';
 import { Host } from './host.ts';
@@ -85,33 +85,28 @@ function flushes(
   rate: number,
 ): { flushes: number; staleMs: number; staleHits: number; faults: number } {
   const host = new Host({ boot: LAZY, values });
-  const { kernel, device, clock, unit } = host;
-  const page = kernel.dataFrames.allocate();
-  const unmapped: { address: number; at: number }[] = [];
+  const { clock, unit } = host;
+  const unmapped: number[] = [];
   let longest = 0;
   let staleHits = 0;
   let faults = 0;
   unit.invalidator.observer = ({ kind, granularity }) => {
     if (kind !== 'iotlb' || granularity !== 'domain') return;
-    for (const { at } of unmapped.splice(0)) longest = Math.max(longest, clock.now() - at);
+    for (const at of unmapped.splice(0)) longest = Math.max(longest, clock.now() - at);
   };
-  const dma = (address: number) =>
-    unit.translator.translate(device, Math.floor(address / 2 ** 32), address | 0, READ | WRITE);
   const before = unit.invalidator.counts.iotlb_domain;
   let count = 0;
-  const next = () => {
-    const mapping = kernel.map(device, page, 4096, 'both');
-    dma(mapping.address);
-    unmapped.push({ address: mapping.address, at: clock.now() });
-    kernel.unmap(device, mapping);
-    // The device still reaches the page: the entry is stale, and nothing faults.
-    const outcome = dma(mapping.address);
-    if (outcome === Outcome.HIT) staleHits++;
-    if (outcome === Outcome.BLOCKED) faults++;
-    count++;
-    clock.after(SECOND / rate, next);
-  };
-  next();
+  startUnmaps(
+    host,
+    { rate },
+    () => unmapped.push(clock.now()),
+    (outcome) => {
+      // The device still reaches the page: the entry is stale, and nothing faults.
+      if (outcome === Outcome.HIT) staleHits++;
+      if (outcome === Outcome.BLOCKED) faults++;
+      count++;
+    },
+  );
   // At high rates a tenth of a second says as much.
   const seconds = rate > 50_000 ? 0.1 : 1;
   host.run(() => clock.now() >= seconds * SECOND);
@@ -143,6 +138,11 @@ const e14: Experiment = {
         { name: 'reached after unmap', unit: '% of unmapped pages' },
         { name: 'faults', unit: '' },
       ],
+      live: {
+        boot: LAZY,
+        x: 100_000,
+        benchmark: (rate) => ({ kind: 'unmaps', rate }),
+      },
       measure(rate, values) {
         const { flushes: count, staleMs, staleHits, faults } = flushes(values, rate);
         return [count, staleMs, staleHits, faults];

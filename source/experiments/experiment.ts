@@ -1,4 +1,5 @@
 /** What an experiment is, and what comes of it. */
+import type { Benchmark } from '../machine/benchmarks/benchmark.ts';
 import type { PresetName } from '../parameters/presets.ts';
 import type { Overrides, Values } from '../parameters/registry.ts';
 
@@ -49,6 +50,12 @@ export type Case = {
   readonly series: readonly { readonly name: string; readonly unit: string }[];
   /** Where it is measured if nothing is published for its first series. */
   readonly xs?: readonly number[];
+  /** How a live machine does the same at a point, and the point that one is opened at; left out where it cannot. */
+  readonly live?: {
+    readonly boot: string;
+    readonly x: number;
+    benchmark(x: number, values: Values): Benchmark;
+  };
   /** @returns a figure for each series */
   measure(x: number, values: Values): readonly number[];
 };

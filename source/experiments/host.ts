@@ -1,16 +1,20 @@
 /** A host for experiments: a kernel, one device behind a remapping unit, and simulated time. */
 
 import { defaultBuild, type KernelBuild } from '../linux/boot/policy.ts';
+import type { Direction, Mapping, Segment } from '../linux/dma-api/dma-api.ts';
 import { Kernel } from '../linux/kernel.ts';
 import { FULL_ACS, type PciFunction } from '../linux/pci.ts';
+import { type Bench, split } from '../machine/benchmarks/bench.ts';
 import { UNIT_BASE } from '../machine/memory-map.ts';
 import { cachesOf } from '../parameters/chip.ts';
 import { cpuCostOf } from '../parameters/cpu.ts';
 import type { Values } from '../parameters/registry.ts';
 import { uncertainOf, unitOf } from '../parameters/unit.ts';
 import { EventQueue, type Timeline } from '../timing/event-queue.ts';
+import type { Port } from '../timing/ports.ts';
 import type { TimedUnit } from '../timing/timed-unit.ts';
-import { timedUnitOf } from '../timing/times.ts';
+import { portOf, timedUnitOf } from '../timing/times.ts';
+import { READ, WRITE } from '../vtd/formats/paging-entry.ts';
 import { PhysicalMemory } from '../vtd/memory.ts';
 import { sourceId } from '../vtd/source-id.ts';
 import { presets, type UnitDescription } from '../vtd/unit/capabilities.ts';
@@ -50,26 +54,17 @@ const usual: Omit<PciFunction, keyof FunctionModel> = {
   reserved: [],
 };
 
-export class Host {
+export class Host implements Bench {
   /** The device, 03:00.0. */
   readonly device = card.sourceId;
   readonly memory = new PhysicalMemory(MEMORY_BYTES);
   readonly unit: Iommu;
   readonly kernel: Kernel;
   readonly timed: TimedUnit;
+  readonly port: Port;
+  readonly seed = 1;
   readonly values: Values;
-  /** Contiguous memory, from CONTIGUOUS on. */
-  readonly contiguous = {
-    next: CONTIGUOUS,
-    allocate(bytes: number): number {
-      this.next += bytes;
-      return this.next - bytes;
-    },
-    allocateAligned(bytes: number, alignment: number): number {
-      this.next = Math.ceil(this.next / alignment) * alignment;
-      return this.allocate(bytes);
-    },
-  };
+  private nextContiguous = CONTIGUOUS;
   private time = 0;
   private readonly queue = new EventQueue();
   readonly clock: Timeline = {
@@ -99,6 +94,41 @@ export class Host {
       { build, cpus, cpuCost: cpuCostOf(values), givesHint: values['invalidation.hint'] === 'on' },
     );
     this.timed = timedUnitOf(this.unit, values, this.clock);
+    this.port = portOf(this.timed, values, this.clock);
+  }
+
+  newPage(): number {
+    return this.kernel.dataFrames.allocate();
+  }
+
+  freePage(page: number): void {
+    this.kernel.dataFrames.release(page);
+  }
+
+  contiguous(bytes: number, alignment = 1): number {
+    const start = Math.ceil(this.nextContiguous / alignment) * alignment;
+    this.nextContiguous = start + bytes;
+    return start;
+  }
+
+  map(physical: number, bytes: number, direction: Direction, cpu = 0): Mapping {
+    return this.kernel.map(this.device, physical, bytes, direction, cpu);
+  }
+
+  mapList(segments: readonly Segment[], direction: Direction, cpu: number): readonly Mapping[] {
+    return this.kernel.mapList(this.device, segments, direction, cpu);
+  }
+
+  unmap(mapping: Mapping, cpu = 0): void {
+    this.kernel.unmap(this.device, mapping, cpu);
+  }
+
+  cycles(): number {
+    return this.kernel.cycles;
+  }
+
+  touch(address: number): number {
+    return this.unit.translator.translate(this.device, ...split(address), READ | WRITE);
   }
 
   /** Let time pass until `enough`, or nothing is left to happen. */

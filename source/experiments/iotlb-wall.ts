@@ -1,4 +1,5 @@
 /** E10 to E12: cards so fast that the misses of the IOTLB are the limit. */
+import { type BulkLoad, bulkBoot } from '../machine/benchmarks/bulk.ts';
 import type { Values } from '../parameters/registry.ts';
 import { receiveBulk, transmit } from './bulk.ts';
 import { type Check, type Experiment, rounded } from './experiment.ts';
@@ -6,17 +7,17 @@ import { type Check, type Experiment, rounded } from './experiment.ts';
 const OFF_GBPS = 185;
 const PACKET_BYTES = 1500 * 12_000;
 
-const receive = (values: Values, mtu: number, offeredGbps: number, pages: '4 KiB' | '2 MiB') =>
-  receiveBulk({
-    values,
-    mtu,
-    offeredGbps,
-    pages,
-    queues: 32,
-    ring: 1024,
-    cardBytes: 512 * 1024,
-    packets: Math.round(PACKET_BYTES / mtu),
-  });
+const loadOf = (mtu: number, offeredGbps: number, pages: BulkLoad['pages']): BulkLoad => ({
+  mtu,
+  offeredGbps,
+  pages,
+  queues: 32,
+  ring: 1024,
+  cardBytes: 512 * 1024,
+});
+
+const receive = (values: Values, mtu: number, offeredGbps: number, pages: BulkLoad['pages']) =>
+  receiveBulk({ values, packets: Math.round(PACKET_BYTES / mtu), ...loadOf(mtu, offeredGbps, pages) });
 
 const setup =
   'Xeon 6346 (Ice Lake), ConnectX-6 200 Gb/s, Linux 5.15, deferred invalidation, 32 queues of 1024 descriptors';
@@ -40,6 +41,11 @@ const e10: Experiment = {
         { name: 'dropped', unit: '% of packets' },
       ],
       xs: [50, 100, 130, 150, 185],
+      live: {
+        boot: bulkBoot['4 KiB'],
+        x: 130,
+        benchmark: (offered) => ({ kind: 'bulk', ...loadOf(1500, offered, '4 KiB') }),
+      },
       measure(offered, values) {
         const { gbps, missesPerMiB, dropped } = receive(values, 1500, offered, '4 KiB');
         return [gbps, missesPerMiB, 100 * dropped];
@@ -82,6 +88,11 @@ const e11: Experiment = {
       { name: `${pages}: loss`, unit: '% of throughput' },
     ],
     xs: MTUS,
+    live: {
+      boot: bulkBoot[pages],
+      x: 1500,
+      benchmark: (mtu: number) => ({ kind: 'bulk' as const, ...loadOf(mtu, OFF_GBPS, pages) }),
+    },
     measure(mtu: number, values: Values) {
       const { gbps, missesPerMiB } = receive(values, mtu, OFF_GBPS, pages);
       return [missesPerMiB, 100 * Math.max(0, 1 - gbps / OFF_GBPS)];

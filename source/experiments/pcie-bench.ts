@@ -1,8 +1,9 @@
 /** E1 to E6: a device that reads and writes at random within a window of host memory. */
+import { type WindowLoad, windowBoot } from '../machine/benchmarks/window.ts';
 import type { Values } from '../parameters/registry.ts';
 import { type Case, type Check, type Experiment, rounded, within } from './experiment.ts';
 import { figuresOf } from './published.ts';
-import { runWindow, type WindowResult, type WindowRun } from './window.ts';
+import { runWindow, type WindowResult } from './window.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -10,22 +11,30 @@ const REQUESTS = 10_000;
 
 const window = { xName: 'window', xUnit: 'B', xRange: [4 * KiB, 128 * MiB] } as const;
 
-const run = (windowBytes: number, values: Values, options: Partial<WindowRun> = {}): WindowResult =>
-  runWindow({
-    values,
-    windowBytes,
-    pages: '4 KiB',
-    bytes: 64,
-    type: 'read',
-    isWarm: true,
-    outstanding: values['read.outstanding'],
-    requests: REQUESTS,
-    ...options,
-  });
+const load = (windowBytes: number, values: Values, options: Partial<WindowLoad>): WindowLoad => ({
+  windowBytes,
+  pages: '4 KiB',
+  bytes: 64,
+  type: 'read',
+  isWarm: true,
+  outstanding: values['read.outstanding'],
+  ...options,
+});
+
+const run = (windowBytes: number, values: Values, options: Partial<WindowLoad> = {}): WindowResult =>
+  runWindow({ values, requests: REQUESTS, ...load(windowBytes, values, options) });
+
+/** The same in a live machine, at a window that the IOTLB does not cover. */
+const live = (options: Partial<WindowLoad>): Case['live'] => ({
+  boot: windowBoot[options.pages ?? '4 KiB'],
+  x: MiB,
+  benchmark: (x, values) => ({ kind: 'window', ...load(x, values, options) }),
+});
 
 const reads = (name: string, bytes: number, rest: Omit<Case, 'series' | 'measure'>): Case => ({
   ...rest,
   series: [{ name, unit: 'Gb/s' }],
+  live: live({ bytes }),
   measure: (x, values) => [run(x, values, { bytes }).gbps],
 });
 
@@ -155,11 +164,13 @@ const e4: Experiment = {
     {
       preset: 'ib-128',
       series: [{ name: '2 MiB pages', unit: 'Gb/s' }],
+      live: live({ pages: '2 MiB' }),
       measure: (x, values) => [run(x, values, { pages: '2 MiB' }).gbps],
     },
     {
       preset: 'ib-128',
       series: [{ name: 'IOMMU off', unit: 'Gb/s' }],
+      live: live({ pages: 'none' }),
       measure: (x, values) => [run(x, values, { pages: 'none' }).gbps],
     },
     reads('4 KiB pages', 64, { preset: 'ib-128' }),
@@ -180,6 +191,7 @@ const e4: Experiment = {
 const latency = (name: string, preset: 'ib-128' | 'broadwell-117'): Case => ({
   preset,
   series: [{ name, unit: 'ns' }],
+  live: live({ isWarm: false, outstanding: 1 }),
   measure: (x, values) => [run(x, values, { isWarm: false, outstanding: 1 }).meanNs],
 });
 
@@ -264,6 +276,7 @@ const e6: Experiment = {
       preset: 'broadwell-117',
       overrides: { 'iotlb.merge': 'off', 'device.writeGbps': 24.27 },
       series: [{ name: '64 B writes', unit: 'Gb/s' }],
+      live: live({ type: 'write' }),
       measure: (x, values) => [run(x, values, { type: 'write' }).gbps],
     },
   ],

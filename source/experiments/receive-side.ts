@@ -1,4 +1,5 @@
 /** E7 to E9: a receiving host in strict mode, and what keeping the paging-structure caches gives back. */
+import type { ReceiveLoad } from '../machine/benchmarks/receive.ts';
 import type { Values } from '../parameters/registry.ts';
 import { type Case, type Check, type Experiment, type Found, rounded } from './experiment.ts';
 import { type ReceiveResult, runReceive } from './receive.ts';
@@ -23,24 +24,22 @@ function workload(flows: number): { acksPerPage: number; moderationNs: number } 
 
 type Options = { readonly flows?: number; readonly ring?: number; readonly contiguous?: boolean };
 
+const BOOT = 'intel_iommu=on iommu.strict=1';
+
 /** Five cores of a four-socket host, where each of the eight CPUs of the card's socket has a ring. */
-const run = (
-  values: Values,
+const loadOf = (
   { flows = 5, ring = 256, contiguous = false }: Options,
   load = workload(flows),
-) =>
-  runReceive({
-    values,
-    boot: 'intel_iommu=on iommu.strict=1',
-    cpus: 8,
-    cores: 5,
-    flows,
-    ring,
-    contiguous,
-    wireGbps: WIRE_GBPS,
-    pages: PAGES,
-    ...load,
-  });
+): ReceiveLoad => ({ cpus: 8, cores: 5, flows, ring, contiguous, wireGbps: WIRE_GBPS, ...load });
+
+const run = (values: Values, options: Options, load?: ReturnType<typeof workload>) =>
+  runReceive({ values, boot: BOOT, pages: PAGES, ...loadOf(options, load) });
+
+const live = (x: number, of: (x: number) => ReceiveLoad): Case['live'] => ({
+  boot: BOOT,
+  x,
+  benchmark: (at) => ({ kind: 'receive', ...of(at) }),
+});
 
 const series = [
   { name: 'throughput', unit: 'Gb/s' },
@@ -97,7 +96,14 @@ const e7: Experiment = {
   xName: 'flows',
   xUnit: 'flows',
   xRange: [1, 1000],
-  cases: [{ preset: 'fast-and-safe', series, measure: (flows, values) => figures(run(values, { flows })) }],
+  cases: [
+    {
+      preset: 'fast-and-safe',
+      series,
+      live: live(5, (flows) => loadOf({ flows })),
+      measure: (flows, values) => figures(run(values, { flows })),
+    },
+  ],
   judge: (found) => [
     nearOracle(found, 5, '5 flows'),
     nearOracle(found, 40, '40 flows'),
@@ -131,7 +137,14 @@ const e8: Experiment = {
   xName: 'ring',
   xUnit: 'packets',
   xRange: [64, 4096],
-  cases: [{ preset: 'fast-and-safe', series, measure: (ring, values) => figures(run(values, { ring })) }],
+  cases: [
+    {
+      preset: 'fast-and-safe',
+      series,
+      live: live(256, (ring) => loadOf({ ring })),
+      measure: (ring, values) => figures(run(values, { ring })),
+    },
+  ],
   judge: (found) => [
     {
       name: 'what moves',
@@ -147,6 +160,9 @@ const e8: Experiment = {
 /** The setups of the ablation, as the authors name them. */
 const kept = { 'invalidation.hint': 'on' } as const;
 
+/** Large replies and many of them: the card drops, until nothing is left to drop. */
+const REDIS = { acksPerPage: 0.6, moderationNs: 10_000 };
+
 const ablation = (name: string, contiguous: boolean, overrides: Case['overrides']): Case => ({
   preset: 'fast-and-safe',
   overrides,
@@ -156,10 +172,9 @@ const ablation = (name: string, contiguous: boolean, overrides: Case['overrides'
     { name: `${name}: reads`, unit: 'memory reads per 4 KiB page' },
   ],
   xs: [4096],
+  live: live(4096, (ring) => loadOf({ ring, contiguous }, REDIS)),
   measure(ring, values) {
-    // Large replies and many of them: the card drops, until nothing is left to drop.
-    const load = { acksPerPage: 0.6, moderationNs: 10_000 };
-    const { gbps, l3, reads } = run(values, { ring, contiguous }, load);
+    const { gbps, l3, reads } = run(values, { ring, contiguous }, REDIS);
     return [gbps, l3, reads];
   },
 });

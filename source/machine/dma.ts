@@ -121,6 +121,8 @@ export type DmaObserver = {
 
 export class DmaPath {
   observer: DmaObserver | null = null;
+  /** How the last DMA done at once ended: one of Outcome. */
+  outcome = 0;
   /** The steps of the request that was looked up last, where they were wanted. */
   private noted: Step[] | null = null;
   private readonly memory: PhysicalMemory;
@@ -236,6 +238,7 @@ export class DmaPath {
       });
       latency += ns;
       device.port.madeAtOnce(piece, access, ns);
+      this.outcome = outcome;
       this.settle(device, 'untranslated', high, low, piece, access, -1, outcome, this.noted);
       if (outcome === Outcome.BLOCKED) break;
       left -= piece;

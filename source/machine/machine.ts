@@ -25,6 +25,8 @@ import { PhysicalMemory } from '../vtd/memory.ts';
 import { bdf, parseBdf } from '../vtd/source-id.ts';
 import { presets, type UnitDescription } from '../vtd/unit/capabilities.ts';
 import { Iommu } from '../vtd/unit/iommu.ts';
+import { BENCHMARK_DEVICE, type Benchmark, cpusOf, startBenchmark } from './benchmarks/benchmark.ts';
+import { LiveBench } from './benchmarks/live-bench.ts';
 import { type Buffers, ContiguousZone, GuestBuffers, HostBuffers, VirtualBuffers } from './buffers.ts';
 import type { Device } from './device.ts';
 import { DevicePort } from './device-port.ts';
@@ -59,10 +61,14 @@ export type MachineOptions = {
   readonly unit?: UnitDescription;
   /** Parameters that are not to have their default. */
   readonly parameters?: Overrides;
+  /** What the first device does in place of its own workload, while all others stand still. */
+  readonly benchmark?: Benchmark;
   /** Events to count from boot on, on a unit with performance monitoring; no more than it has counters. */
   readonly perf?: readonly PerfEvent[];
 };
 
+/** A benchmark's events are its own; it is only looked at now and then. */
+const BENCHMARK_WAIT_NS = 1e9;
 /** Translations that a device with ATS keeps; our choice, as makers do not tell. */
 const DEVICE_TLB_ENTRIES = 64;
 
@@ -130,6 +136,7 @@ export class Machine {
       clock,
       {
         build: options.build,
+        cpus: options.benchmark === undefined ? 1 : cpusOf(options.benchmark),
         platform: options.platform,
         cpuCost: cpuCostOf(values),
         givesHint: values['invalidation.hint'] === 'on',
@@ -176,8 +183,14 @@ export class Machine {
     const { values } = this;
     const { port } = device;
     const { name, workload } = device.model;
-    const buffers = this.buffersFor(device);
     device.runs++;
+    const { benchmark } = this.options;
+    if (benchmark !== undefined && name === BENCHMARK_DEVICE && device.guest === null) {
+      device.workload = this.benchmarkOn(device, benchmark);
+      this.run(device);
+      return;
+    }
+    const buffers = this.buffersFor(device);
     port.workingSet = workingSets[workload];
     device.workload = startWorkload(workload, {
       buffers,
@@ -190,6 +203,22 @@ export class Machine {
       cpuSpent: () => buffers.takeCycles() / values['cpu.ghz'],
       slowness: device.emulated ? values['guest.emulationFactor'] : 1,
     });
+    this.run(device);
+  }
+
+  /** A benchmark as a workload: it runs by itself until it is stopped. */
+  private *benchmarkOn(device: Device, benchmark: Benchmark): Workload {
+    const { kernel, map, contiguous: zone, dma: path, clock, values } = this;
+    const bench = new LiveBench(device, { kernel, map, zone, path, clock, values, seed: this.options.seed });
+    try {
+      startBenchmark(bench, benchmark);
+      for (;;) yield BENCHMARK_WAIT_NS;
+    } finally {
+      bench.stop();
+    }
+  }
+
+  private run(device: Device): void {
     const run: Run = { device, number: device.runs, again: () => this.goOn(run) };
     this.clock.at(0, this.goOn, run);
   }
@@ -487,6 +516,7 @@ export class Machine {
 
   /** At boot a device that a guest is to have is given to it; without an IOMMU the guest gets a stand-in. */
   private startAtBoot(device: Device): void {
+    if (this.options.benchmark !== undefined && device.model.name !== BENCHMARK_DEVICE) return;
     const guest = guestModels.find(({ name }) => name === device.model.guest);
     if (guest === undefined) return this.start(device);
     try {

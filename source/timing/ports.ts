@@ -191,8 +191,9 @@ export class Port {
 
   private readonly arrive: Act<Request> = (request) => {
     const { sent } = request;
+    const isForgotten = this.isForgotten(request);
     this.unit.request(request);
-    sent();
+    if (!isForgotten) sent();
   };
 
   private readonly end: Act<Request> = (request) => {

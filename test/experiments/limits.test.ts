@@ -130,7 +130,7 @@ describe('compulsory misses', () => {
         (step, mebibytes, entries) => {
           const host = hostOf('intel_iommu=on,sp_off', { 'iotlb.entries': entries });
           const bytes = mebibytes * MiB;
-          const { address } = host.kernel.map(host.device, host.contiguous.allocate(bytes), bytes, 'both');
+          const { address } = host.kernel.map(host.device, host.contiguous(bytes), bytes, 'both');
           for (let at = 0; at < bytes; at += step) dma(host, address + at);
 
           expect(misses(host)).toBe(256 * mebibytes);
