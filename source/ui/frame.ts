@@ -39,7 +39,7 @@ function body(scene: Scene): Row[] {
   if (selection.file?.started === true) {
     return fitRows(kernelFile(scene, areaOf(screen, width, height)), height);
   }
-  if (selection.help) return fitRows([blank, ...help(scene, width, height - 1)], height);
+  if (selection.help !== null) return fitRows([blank, ...help(scene, width, height - 1)], height);
 
   const view = viewNamed(selection.view);
   const isBooting = selection.prompt?.kind === 'boot';

@@ -349,10 +349,10 @@ export const bindings: readonly Binding[] = [
     keys: ['?'],
     shown: '?',
     group: 'show',
-    help: say1('this page'),
+    help: say1('this page; tab: words and signs, commands'),
     footer: say1('help'),
     always: true,
-    run: ({ selection }) => act({ do: 'help', open: !selection.help }),
+    run: ({ selection }) => act({ do: 'help', page: selection.help === null ? 'keys' : null }),
   },
   {
     keys: ['q', 'ctrl-c'],

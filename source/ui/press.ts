@@ -4,7 +4,7 @@ import { kernelPaths } from './kernel-paths.ts';
 import { type Effect, pressed } from './keys.ts';
 import { complete, type Edit } from './line.ts';
 import type { Scene } from './scene.ts';
-import type { Action, OpenFile, Prompt } from './selection.ts';
+import { type Action, helpPages, type OpenFile, type Prompt } from './selection.ts';
 import { isTheme, themeNames } from './theme/palettes.ts';
 import { views } from './views/index.ts';
 
@@ -24,11 +24,16 @@ export function press(scene: Scene, key: string): readonly Effect[] {
     if (opened !== null) return act(opened);
     return [...act({ do: 'file', file: null }), ...pressed(scene, key)];
   }
-  if (selection.help) {
-    if (key === 'escape' || key === '?') return act({ do: 'help', open: false });
+  if (selection.help !== null) {
+    if (key === 'escape' || key === '?') return act({ do: 'help', page: null });
+    const aside = { left: -1, h: -1, 'shift-tab': -1, right: 1, l: 1, tab: 1 }[key];
+    if (aside !== undefined) {
+      const at = helpPages.indexOf(selection.help) + aside + helpPages.length;
+      return act({ do: 'help', page: helpPages[at % helpPages.length] });
+    }
     const by = { up: -1, k: -1, down: 1, j: 1, pageup: -10, pagedown: 10 }[key];
     if (by !== undefined) return act({ do: 'scroll help', by });
-    return [...silence, ...act({ do: 'help', open: false }), ...pressed(scene, key)];
+    return [...silence, ...act({ do: 'help', page: null }), ...pressed(scene, key)];
   }
   return [...silence, ...pressed(scene, key)];
 }
@@ -138,7 +143,7 @@ function screenCommand(text: string): readonly Effect[] | string | null {
     case 'quit':
       return [{ screen: 'quit' }];
     case 'help':
-      return act({ do: 'help', open: true });
+      return act({ do: 'help', page: 'keys' });
     case 'welcome':
       return act({ do: 'welcome', shown: true });
     case 'theme':

@@ -6,6 +6,9 @@ import type { DeviceState, Focus, Snapshot, Transaction } from '../simulation/sn
 import { type Edit, edit, type Line, lineOf } from './line.ts';
 import { type ThemeName, themeNames } from './theme/palettes.ts';
 
+export const helpPages = ['keys', 'words', 'commands'] as const;
+export type HelpPage = (typeof helpPages)[number];
+
 export type PromptKind = 'boot' | 'command' | 'filter';
 
 export type Prompt = {
@@ -77,7 +80,8 @@ export type Selection = Chosen & {
   readonly prompt: Prompt | null;
   /** Lines typed before, newest first. */
   readonly history: Readonly<Record<PromptKind, readonly string[]>>;
-  readonly help: boolean;
+  /** The page of the help that is open, or null. */
+  readonly help: HelpPage | null;
   readonly helpFrom: number;
   /** What this is, and the offer of a tour, until the next key. */
   readonly welcome: boolean;
@@ -108,7 +112,7 @@ export type Action =
   /** Close the prompt; `keep` remembers its line. */
   | { readonly do: 'close'; readonly keep: boolean }
   | { readonly do: 'filter'; readonly text: string }
-  | { readonly do: 'help'; readonly open: boolean }
+  | { readonly do: 'help'; readonly page: HelpPage | null }
   | { readonly do: 'scroll help'; readonly by: number }
   | { readonly do: 'say'; readonly text: string | null }
   | { readonly do: 'hush'; readonly notice: number | null }
@@ -143,7 +147,7 @@ export const firstSelection: Selection = {
   filter: '',
   prompt: null,
   history: { boot: [], command: [], filter: [] },
-  help: false,
+  help: null,
   helpFrom: 0,
   welcome: false,
   log: null,
@@ -171,7 +175,7 @@ export function reduce(now: Selection, action: Action): Selection {
       return {
         ...now,
         view: action.view ?? now.view,
-        help: false,
+        help: null,
         prompt: {
           kind: action.kind,
           line: lineOf(action.text),
@@ -195,7 +199,7 @@ export function reduce(now: Selection, action: Action): Selection {
     case 'filter':
       return { ...now, filter: action.text };
     case 'help':
-      return { ...now, help: action.open, helpFrom: 0 };
+      return { ...now, help: action.page, helpFrom: 0 };
     case 'scroll help':
       return { ...now, helpFrom: Math.max(0, now.helpFrom + action.by) };
     case 'say':
@@ -216,7 +220,7 @@ export function reduce(now: Selection, action: Action): Selection {
         ...now,
         ...firstChosen,
         ...{ view: focus.view, back: [], device: focus.device, address: focus.address, sought },
-        ...{ entered, filter: '', help: false, log: null, file: null, message: null, hushed: notice },
+        ...{ entered, filter: '', help: null, log: null, file: null, message: null, hushed: notice },
       };
     }
     case 'file':

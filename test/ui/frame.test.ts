@@ -56,7 +56,7 @@ const open: Record<string, Partial<Selection>> = {
   'boot prompt': { prompt: prompt('boot', 'intel_iommu=on iommu=on iommu.strct=1 '.repeat(6)) },
   'command prompt': { prompt: prompt('command', 'device nic0 fl') },
   'filter prompt': { prompt: prompt('filter', 'tb0'), filter: 'tb0' },
-  help: { help: true },
+  help: { help: 'keys' },
   'boot log': { log: { notice: 0, started: true, lines: 9 } },
   message: { message: 'No such key here: m. '.repeat(9) },
 };

@@ -167,6 +167,14 @@ test('the help page opens, scrolls and closes; other keys work through it', () =
   const opened = afterKeys(sceneFor(running), '?');
   expect(rowsOf(opened.scene).join('\n')).toContain('Keys in Overview');
   expect(afterKeys(opened.scene, 'down', 'down', 'up').selection.helpFrom).toBe(1);
-  expect(afterKeys(opened.scene, 'escape').selection.help).toBe(false);
-  expect(afterKeys(opened.scene, '3').selection).toMatchObject({ help: false, view: 'dma' });
+  expect(afterKeys(opened.scene, 'escape').selection.help).toBeNull();
+  expect(afterKeys(opened.scene, '3').selection).toMatchObject({ help: null, view: 'dma' });
+});
+
+test('tab leads from the keys to the words, the commands and back', () => {
+  const { scene } = afterKeys(sceneFor(running), '?', 'tab');
+  expect(rowsOf(scene).join('\n')).toContain('looked up by the IOMMU and not translated');
+  expect(rowsOf(afterKeys(scene, 'tab').scene).join('\n')).toContain('typed after :');
+  expect(afterKeys(scene, 'tab', 'tab').selection.help).toBe('keys');
+  expect(afterKeys(scene, 'left').selection.help).toBe('keys');
 });

@@ -29,18 +29,6 @@ const longestLane = 44;
 const shortestLane = 13;
 const comfortableLane = 16;
 
-/** What the figures of a row mean, for the help page. */
-export const columnWords: readonly (readonly [column: string, words: string])[] = [
-  ['DMA/s', 'requests a second of simulated time'],
-  ['hit', 'of the look-ups in the IOTLB, those that found the translation'],
-  ['walk/s', 'walks of page tables a second'],
-  ['Gb/s', 'what was read and written, in 1,000,000,000 bits a second'],
-  [
-    'p50, p99',
-    'half of the requests, and 99 of 100, took no longer, from leaving the device until they were over',
-  ],
-];
-
 /** Which columns fit, given the longest name. What is left goes to the lane. */
 export function tableColumns(width: number, devices: readonly DeviceState[]): Columns {
   const longest = Math.max(0, ...devices.map(({ name }) => name.length));

@@ -17,7 +17,9 @@ export function footer(scene: Scene): Row {
   if (selection.file?.started === true) {
     return line([...scrolling, { key: '←→', word: 'sideways' }], quit, screen.width);
   }
-  if (selection.help) return line(scrolling, quit, screen.width);
+  if (selection.help !== null) {
+    return line([...scrolling, { key: '←→', word: 'keys, words, commands' }], quit, screen.width);
+  }
   const { here, always } = footerKeys(scene);
   return line(here, always, screen.width);
 }

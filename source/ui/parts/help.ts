@@ -1,9 +1,13 @@
-/** The help page: every key that works here, from the key table, and every command that can be typed. */
+/**
+ * The help, in pages: every key that works here, from the key table; what signs and words mean; every command that can
+ * be typed.
+ */
 import { groups, helpKeys } from '../keys.ts';
 import { beside, blank, cell, ends, fitRows, type Row, row, span, wrap } from '../rows.ts';
 import type { Scene } from '../scene.ts';
+import { helpPages } from '../selection.ts';
 import { viewNamed } from '../views/index.ts';
-import { columnWords } from './device-table.ts';
+import { words } from '../words.ts';
 
 const keyWidth = 11;
 
@@ -11,21 +15,50 @@ export function help(scene: Scene, width: number, height: number): Row[] {
   const lines = page(scene, width);
   const from = Math.min(scene.selection.helpFrom, Math.max(0, lines.length - (height - 2)));
   const more = lines.length > from + height - 2;
-  const title = ends(
-    row(span(` Keys in ${viewNamed(scene.selection.view).title}`, 'title')),
-    row(span(more ? 'more below ' : ' ', 'label')),
-    width,
-  );
+  const title = ends(titles(scene), row(span(more ? 'more below ' : ' ', 'label')), width);
   return fitRows([title, blank, ...lines.slice(from)], height);
 }
 
-/** All lines; one column below 100 columns, else two. */
+/** The pages, the open one inverse. */
+function titles({ selection }: Scene): Row {
+  const names = { keys: `Keys in ${viewNamed(selection.view).title}`, words: 'Words', commands: 'Commands' };
+  return helpPages.flatMap((page) => {
+    if (page !== selection.help) return [span(` ${names[page]} `, 'label')];
+    return [span(selection.ascii ? `[${names[page]}]` : ` ${names[page]} `, 'title', { inverse: true })];
+  });
+}
+
 function page(scene: Scene, width: number): Row[] {
+  switch (scene.selection.help) {
+    case 'words':
+      return glossary(width);
+    case 'commands':
+      return typed(scene, width);
+    default:
+      return keys(scene, width);
+  }
+}
+
+/** One column below 100 columns, else two. */
+function keys(scene: Scene, width: number): Row[] {
   const columns = width >= 96 ? 2 : 1;
   const columnWidth = Math.min(72, Math.floor((width - 2) / columns));
   const blocks = groups.map((group) => block(scene, group, columnWidth)).filter((rows) => rows.length > 0);
-  const body = columns === 1 ? blocks.flat() : balanced(blocks, columnWidth);
-  return [...body, ...figures(scene, width), ...typed(scene, width)];
+  return columns === 1 ? blocks.flat() : balanced(blocks, columnWidth);
+}
+
+const wordWidth = 15;
+
+function glossary(width: number): Row[] {
+  return words.flatMap(({ title, words: listed }) => [
+    row(span(` ${title}`, 'title')),
+    ...listed.flatMap(({ word, meaning }) =>
+      wrap(meaning, Math.min(100, width - wordWidth - 4)).map((line, i) =>
+        row('   ', cell(i === 0 ? word : '', wordWidth, 'key'), span(line)),
+      ),
+    ),
+    blank,
+  ]);
 }
 
 function block(scene: Scene, group: (typeof groups)[number], width: number): Row[] {
@@ -58,17 +91,6 @@ function balanced(blocks: readonly Row[][], width: number): Row[] {
 /** Wider usages have a line of their own, so that one long command does not push all the others' help away. */
 const usageWidth = 60;
 
-/** What the columns of the device table mean, where it is looked at. */
-function figures({ selection }: Scene, width: number): Row[] {
-  if (selection.view !== 'overview') return [];
-  const rows = columnWords.flatMap(([column, words]) =>
-    wrap(words, width - keyWidth - 4).map((line, i) =>
-      row('   ', cell(i === 0 ? column : '', keyWidth, 'key'), span(line)),
-    ),
-  );
-  return [row(span(' Columns', 'title')), ...rows, blank];
-}
-
 function typed({ tools }: Scene, width: number): Row[] {
   if (tools.commandHelp.length === 0) return [];
   const at = width >= 150 ? usageWidth : 3;
@@ -78,5 +100,5 @@ function typed({ tools }: Scene, width: number): Row[] {
     if (name.length >= at) return [row('   ', span(name, 'key')), ...lines];
     return [row('   ', cell(name, at, 'key'), ...lines[0].slice(2)), ...lines.slice(1)];
   });
-  return [row(span(' commands', 'title'), span('   typed after :', 'label')), ...commands];
+  return [row(span('   typed after :, in --exec, and in demos', 'label')), blank, ...commands];
 }
