@@ -320,8 +320,8 @@ export class Journal implements DmaObserver, KernelObserver {
       actor: device.model.name,
       verb: 'unmap',
       object: `iova ${hex(address, 8)}`,
-      how: how === 'lazy' ? 'queued, lazy' : 'invalidated',
-      result: how === 'lazy' ? 'the IOTLB may serve it for up to 10 ms' : 'gone before unmap returned',
+      how,
+      result: how === 'lazy' ? 'in the IOTLB up to 10 ms' : 'gone before it returned',
       bytes,
       device: device.model.name,
     });

@@ -123,7 +123,7 @@ export type EventLine = {
   readonly verb: string;
   /** What it was done to: `iova 0xfffed000`, `nic0`, `did 9`. */
   readonly object: string;
-  /** How: `hit`, `miss, 4 levels`, `not translated`, `FAULT 0x05`, `queued, lazy`. */
+  /** How: `hit`, `miss, 4 levels`, `not translated`, `FAULT 0x05`, `lazy`. */
   readonly how: string;
   /** What came of it: an output address, a sentence; may be empty. */
   readonly result: string;

@@ -171,7 +171,9 @@ function largestPage(leaves: readonly number[]): number | null {
 
 /** The last address a device used, or 0. */
 function usedAddress({ journal }: Simulation, device: Device): string {
-  return journal.transactions.get(device.model.name)?.at(-1)?.address ?? '0x0';
+  const own = journal.transactions.get(device.model.name) ?? [];
+  // An interrupt has no page.
+  return own.findLast(({ interrupt }) => interrupt === undefined)?.address ?? '0x0';
 }
 
 function faultRegisters({ machine }: Simulation): FaultRegisters {

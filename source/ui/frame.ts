@@ -10,6 +10,7 @@ import { rail } from './parts/rail.ts';
 import { asciiRow, beside, blank, fitRow, fitRows, type Row, span } from './rows.ts';
 import type { Scene } from './scene.ts';
 import { areaOf } from './screen.ts';
+import { isBootLine } from './selection.ts';
 import { bootLog } from './views/boot-log.ts';
 import { viewNamed } from './views/index.ts';
 import { kernelFile } from './views/kernel-file.ts';
@@ -42,7 +43,7 @@ function body(scene: Scene): Row[] {
   if (selection.help !== null) return fitRows([blank, ...help(scene, width, height - 1)], height);
 
   const view = viewNamed(selection.view);
-  const isBooting = selection.prompt?.kind === 'boot';
+  const isBooting = selection.prompt !== null && isBootLine(selection.prompt);
   const { demo } = scene.snapshot;
   if (demo != null && !isBooting) {
     return [...stage(scene, demo, height - captionHeight(screen.tier)), ...caption(scene, demo, width)];

@@ -8,7 +8,9 @@ import type { DemoState } from '../simulation/snapshot.ts';
 import { isTranslated } from './fate.ts';
 import type { Scene } from './scene.ts';
 import type { Action, PromptKind } from './selection.ts';
+import { suggestions } from './views/boot-prompt.ts';
 import { isView, viewNamed, views } from './views/index.ts';
+import { entryWords } from './views/tables.ts';
 import type { Direction } from './views/view.ts';
 
 /** What the terminal itself is asked to do. */
@@ -251,8 +253,10 @@ export const bindings: readonly Binding[] = [
     help: say1('compare with another boot line'),
     footer: say1('compare'),
     disabled: (scene) => scene.refusal({ name: 'compare', line: null }),
-    run: ({ snapshot }) =>
-      act({ do: 'prompt', kind: 'command', text: `compare ${snapshot.other?.boot ?? snapshot.boot}` }),
+    run: ({ snapshot: { other, boot } }) => {
+      const text = other?.boot ?? suggestions.find((line) => line !== boot) ?? boot;
+      return act({ do: 'prompt', kind: 'compare', text, view: 'overview' });
+    },
   },
   {
     keys: ['o'],
@@ -263,6 +267,19 @@ export const bindings: readonly Binding[] = [
     run: onDevice((device, scene) => {
       return { name: 'device', device, to: isLent(scene) ? 'host' : guestFor(device) };
     }),
+  },
+  {
+    keys: ['e'],
+    shown: 'e',
+    group: 'act on the device',
+    help: say1('write fields of the chosen entry: P=0, TT=10b'),
+    footer: say1('edit'),
+    views: ['tables'],
+    disabled: (scene) =>
+      entryWords(scene) === null
+        ? 'root, context and PASID entries and those of pages can be written.'
+        : null,
+    run: (scene) => act({ do: 'prompt', kind: 'command', text: `entry ${entryWords(scene)} ` }),
   },
   {
     keys: ['w'],
@@ -454,8 +471,8 @@ export const helpKeys = (scene: Scene) =>
 
 /** In a prompt only these are keys; everything else is text. */
 export function promptKeys(kind: PromptKind): readonly { key: string; word: string }[] {
-  const enter = { boot: 'reboot', command: 'run it', filter: 'keep' }[kind];
-  const esc = { boot: 'keep the old line', command: 'close', filter: 'take it away' }[kind];
+  const enter = { boot: 'reboot', compare: 'compare', command: 'run it', filter: 'keep' }[kind];
+  const esc = { boot: 'keep the old line', compare: 'close', command: 'close', filter: 'take it away' }[kind];
   return [
     ...(kind === 'filter' ? [] : [{ key: 'tab', word: 'complete' }]),
     { key: '↑↓', word: 'history' },

@@ -84,7 +84,7 @@ function inPrompt(scene: Scene, prompt: Prompt, key: string): readonly Effect[] 
 }
 
 function candidates({ tools, snapshot }: Scene, { kind, line }: Prompt): readonly string[] {
-  if (kind === 'boot') return tools.bootWords;
+  if (kind === 'boot' || kind === 'compare') return tools.bootWords;
   if (kind === 'filter') return snapshot.devices.map(({ name }) => name);
   const words = line.text.slice(0, line.cursor).trimStart().split(/\s+/);
   const first = [
@@ -111,6 +111,11 @@ function entered(scene: Scene, prompt: Prompt): readonly Effect[] {
   const close = act({ do: 'close', keep: true });
   if (prompt.kind === 'filter') return close;
   if (prompt.kind === 'boot') return carriedOut(scene, { name: 'boot', line: text });
+  if (prompt.kind === 'compare') {
+    if (text === scene.snapshot.boot)
+      return act({ do: 'wrong', error: 'the same line as here: nothing would differ' });
+    return carriedOut(scene, { name: 'compare', line: text });
+  }
   if (text === '') return act({ do: 'close', keep: false });
   const own = screenCommand(text);
   if (own !== null) return typeof own === 'string' ? act({ do: 'wrong', error: own }) : [...close, ...own];

@@ -9,7 +9,10 @@ import { type ThemeName, themeNames } from './theme/palettes.ts';
 export const helpPages = ['keys', 'words', 'commands'] as const;
 export type HelpPage = (typeof helpPages)[number];
 
-export type PromptKind = 'boot' | 'command' | 'filter';
+/** `boot` and `compare` are about a boot line, with a preview over Overview. */
+export type PromptKind = 'boot' | 'compare' | 'command' | 'filter';
+
+export const isBootLine = ({ kind }: Prompt): boolean => kind === 'boot' || kind === 'compare';
 
 export type Prompt = {
   readonly kind: PromptKind;
@@ -146,7 +149,7 @@ export const firstSelection: Selection = {
   back: [],
   filter: '',
   prompt: null,
-  history: { boot: [], command: [], filter: [] },
+  history: { boot: [], compare: [], command: [], filter: [] },
   help: null,
   helpFrom: 0,
   welcome: false,
@@ -274,7 +277,7 @@ function close(now: Selection, keep: boolean): Selection {
   const lines =
     keep && text !== '' ? [text, ...old.filter((each) => each !== text)].slice(0, remembered) : old;
   const filter = prompt.kind === 'filter' && !keep ? '' : now.filter;
-  const view = prompt.kind === 'boot' && !keep ? prompt.from : now.view;
+  const view = isBootLine(prompt) && !keep ? prompt.from : now.view;
   return { ...now, prompt: null, filter, view, history: { ...now.history, [prompt.kind]: lines } };
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { paste } from '../../source/ui/press.ts';
 import { nextLogLine, settle } from '../../source/ui/settle.ts';
-import { iommuOff, running, snapshot } from './fixture.ts';
+import { examining, iommuOff, running, snapshot } from './fixture.ts';
 import { afterKeys, rowsOf, sceneFor } from './scene.ts';
 
 const keys = (text: string): string[] =>
@@ -42,6 +42,29 @@ test('while the boot line is written the screen says what each word does and who
   expect(text).toMatch(/iommu=on .*\s+Did you mean intel_iommu=on\?/);
   expect(text).toMatch(/nvme0 +DMA lazy +→ PT +identity/);
   expect(text).toContain('VFIO always translates');
+});
+
+test('c offers another boot line for a second machine, with the same preview', () => {
+  const asked = afterKeys(sceneFor(running, { view: 'compare' }), 'c');
+  expect(rowsOf(asked.scene).join('\n')).toContain('Boot line of a second machine');
+  expect(asked.selection.prompt?.line.text).toBe('intel_iommu=on');
+  expect(afterKeys(asked.scene, 'enter').commands).toEqual([{ name: 'compare', line: 'intel_iommu=on' }]);
+  expect(afterKeys(asked.scene, 'escape').selection).toMatchObject({ view: 'compare', prompt: null });
+});
+
+test('the boot line of the machine itself is nothing to compare with', () => {
+  const { commands, scene } = afterKeys(sceneFor(running), 'c', ...keys(' iommu=pt'), 'enter');
+  expect(commands).toEqual([]);
+  expect(rowsOf(scene).join('\n')).toContain('nothing would differ');
+});
+
+test('e in Tables begins the command that writes the chosen entry', () => {
+  const tables = { view: 'tables', device: 'hba1' };
+  const of = (level: number | null) =>
+    afterKeys(sceneFor(examining, { ...tables, level }), 'e').selection.prompt?.line.text;
+  expect(of(2)).toBe('entry hba1 context ');
+  expect(of(null)).toMatch(/^entry hba1 page 0x[0-9a-f]+ $/);
+  expect(of(4)).toBeUndefined();
 });
 
 test('tab completes words of the boot line', () => {

@@ -7,7 +7,7 @@ import { hint } from '../hint.ts';
 import { visible } from '../line.ts';
 import { blank, cell, cut, labelled, type Row, row, rowWidth, span, wrap } from '../rows.ts';
 import type { Scene } from '../scene.ts';
-import type { Prompt } from '../selection.ts';
+import { isBootLine, type Prompt } from '../selection.ts';
 
 const labelWidth = 8;
 
@@ -16,7 +16,7 @@ export function noticeRows(scene: Scene, width: number, height: number, withHint
   const { selection, snapshot, device } = scene;
   const { prompt, message } = selection;
   const room = width - 1;
-  if (prompt !== null && prompt.kind !== 'boot') return promptRows(scene, prompt, width).slice(0, height);
+  if (prompt !== null && !isBootLine(prompt)) return promptRows(scene, prompt, width).slice(0, height);
   if (message !== null) return indent(labelled('', message, 0, room).slice(0, height));
   if (selection.welcome) return indent(welcome(room, height));
   const notice = shownNotice(scene);

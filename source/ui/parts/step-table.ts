@@ -26,10 +26,10 @@ export function stepTable(transaction: Transaction, at: number, width: number, r
   const heading = row(
     cell('', 6),
     cell('step', columns.label, 'label'),
-    cell('reads', columns.reads, 'label'),
+    cell('read from', columns.reads, 'label'),
     cell('value', columns.value, 'label'),
     cell('meaning', meaning, 'label'),
-    right('cost', columns.cost, 'label'),
+    right('reads', columns.cost, 'label'),
   );
   const lines = folded(transaction, at);
   const chosen = lines.findIndex(({ from, to }) => from <= at && at <= to);

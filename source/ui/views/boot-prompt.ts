@@ -7,9 +7,9 @@ import { blank, cell, cut, ends, fitRows, type Row, row, span, widthOf, wrap } f
 import type { Scene } from '../scene.ts';
 
 /** Lines that show what the command line can do; what is written already is left out. */
-const suggestions = [
-  'intel_iommu=off',
+export const suggestions = [
   'intel_iommu=on',
+  'intel_iommu=off',
   'intel_iommu=on iommu=pt',
   'intel_iommu=on iommu.strict=1',
   'intel_iommu=on,sp_off',
@@ -18,21 +18,25 @@ const suggestions = [
 export function bootPrompt(scene: Scene, width: number, height: number): Row[] {
   const { prompt } = scene.selection;
   if (prompt === null) return [];
+  const isSecond = prompt.kind === 'compare';
+  const keys = isSecond ? 'enter compares, esc closes ' : 'enter reboots, esc keeps ';
   const title = ends(
-    row(span(' Boot line', 'title')),
-    row(span(prompt.error ?? 'enter reboots, esc keeps ', prompt.error === null ? 'label' : 'blocked')),
+    row(span(isSecond ? ' Boot line of a second machine' : ' Boot line', 'title')),
+    row(span(prompt.error === null ? keys : `${prompt.error} `, prompt.error === null ? 'label' : 'blocked')),
     width,
   );
   const before = '   linux ro ';
   const input = row(span(before, 'label'), ...inputSpans(prompt, width - before.length - 2));
   const preview = scene.tools.previewBoot(prompt.line.text, scene.snapshot.machine);
   const words = wordRows(preview.words, width);
-  const after = previewRows(scene, preview, width);
+  const after = previewRows(scene, preview, isSecond, width);
   const open = prompt.open.length > 0 ? prompt.open.join('  ') : null;
   const offered = tryRow(prompt.line.text, open, width);
   // With little room the explanations of the first words give way: the word being written is the last.
   const room = Math.max(1, height - after.length - 3);
-  const shownWords = words.length > room ? words.slice(words.length - room) : words;
+  const hidden = words.length - room;
+  const above = row('   ', span(`${glyph.cut} ${hidden + 1} rows above`, 'label'));
+  const shownWords = hidden > 0 && room > 3 ? [above, ...words.slice(hidden + 1)] : words.slice(-room);
   const gap = height >= shownWords.length + after.length + 7 ? [blank] : [];
   const rows = [title, ...gap, input, ...gap, ...shownWords, ...gap, ...after, ...gap, offered];
   return fitRows(rows, height);
@@ -58,7 +62,7 @@ function wordCell(text: string, known: boolean, width: number): Row {
 type Preview = ReturnType<Scene['tools']['previewBoot']>;
 
 /** Devices that share their fate before and after, in one row. */
-function previewRows({ snapshot }: Scene, preview: Preview, width: number): Row[] {
+function previewRows({ snapshot }: Scene, preview: Preview, isSecond: boolean, width: number): Row[] {
   type Group = { names: string[]; before: DeviceState | undefined; after: Preview['devices'][number] };
   const groups: Group[] = [];
   for (const after of preview.devices) {
@@ -74,7 +78,7 @@ function previewRows({ snapshot }: Scene, preview: Preview, width: number): Row[
     else same.names.push(after.name);
   }
   const names = Math.max(10, ...groups.map((group) => group.names.join(' ').length)) + 2;
-  const label = width >= 96 ? 'after reboot   ' : 'reboot   ';
+  const label = isSecond ? 'there   ' : width >= 96 ? 'after reboot   ' : 'reboot   ';
   const summary = row('   ', span(label, 'label'), span(cut(preview.summary, width - label.length - 4)));
   return [
     ...(width >= 60 ? [summary] : []),

@@ -22,7 +22,8 @@ export function chosenTransaction({ snapshot, selection, device }: Scene): Trans
   if (transaction !== null) return snapshot.transactions.find(({ id }) => id === transaction) ?? null;
   const own = snapshot.transactions.filter((each) => each.device === device?.name);
   const sent = own.find(({ address }) => address === selection.sought?.address);
-  return sent ?? own[0] ?? null;
+  // The way of memory requests is what most come to see; interrupts are in the list.
+  return sent ?? own.find(({ interrupt }) => interrupt === undefined) ?? own[0] ?? null;
 }
 
 const chosenStep = ({ selection }: Scene, { steps }: Transaction): number =>

@@ -33,16 +33,19 @@ const lowHeight = 14;
 export const groupKey = ({ device, type, address, reason }: FaultGroup): string =>
   `${device} ${type} ${address} ${reason}`;
 
+/** The newest kind of fault first, so that the rows stand still while more of the same kinds come. */
 export function shownGroups({ snapshot, selection: { filter } }: Pick<Scene, 'snapshot' | 'selection'>) {
-  if (filter === '') return snapshot.faults;
-  return snapshot.faults.filter(({ device, bdf, type, address, reason, dmesg }) =>
+  const groups = snapshot.faults.toSorted((a, b) => b.firstNs - a.firstNs);
+  if (filter === '') return groups;
+  return groups.filter(({ device, bdf, type, address, reason, dmesg }) =>
     matches(filter, device, bdf, type, address, reasonCode(reason), faultReason(reason).meaning, dmesg),
   );
 }
 
 export const chosenGroup = (scene: Pick<Scene, 'snapshot' | 'selection'>): FaultGroup | null => {
   const groups = shownGroups(scene);
-  return groups.find((group) => groupKey(group) === scene.selection.fault) ?? groups[0] ?? null;
+  const chosen = groups.find((group) => groupKey(group) === scene.selection.fault);
+  return chosen ?? groups.toSorted((a, b) => b.lastNs - a.lastNs)[0] ?? null;
 };
 
 function draw(scene: Scene, area: Area): Row[] {
@@ -130,7 +133,7 @@ function detailRows(group: FaultGroup, snapshot: Snapshot, area: Area): Row[] {
   if (area.roomy) rows.push(blank);
   if (group.record !== null) {
     const fields = fieldLine(faultRecord, group.record, width - labelWidth);
-    rows.push(...fields.map((line, i) => [cell(i === 0 ? 'record' : '', labelWidth, 'label'), ...line]));
+    rows.push(...fields.map((line, i) => [cell(i === 0 ? 'was read' : '', labelWidth, 'label'), ...line]));
     if (area.roomy) rows.push(blank);
   }
   rows.push(...labelled('registers', registers(snapshot), labelWidth, width));
@@ -141,7 +144,7 @@ function detailRows(group: FaultGroup, snapshot: Snapshot, area: Area): Row[] {
 
 function registers({ faultRegisters: at }: Snapshot): string {
   const lost = at.lost > 0 ? `, ${exactly(at.lost)} lost` : '';
-  return `${at.inUse} of ${at.records} records in use, overflow PFO ${at.overflow ? 1 : 0}, pending PPF ${at.pending ? 1 : 0}, ${exactly(at.interrupts)} interrupts${lost}`;
+  return `now ${at.inUse} of ${at.records} records in use, overflow PFO ${at.overflow ? 1 : 0}, pending PPF ${at.pending ? 1 : 0}, ${exactly(at.interrupts)} interrupts${lost}`;
 }
 
 function rateRows(snapshot: Snapshot, width: number, height: number): Row[] {

@@ -6,7 +6,7 @@ import { eventList, shownEvents } from '../parts/event-list.ts';
 import { blank, type Row, row, span } from '../rows.ts';
 import type { Scene } from '../scene.ts';
 import type { Area } from '../screen.ts';
-import { chosenDevice, shownDevices } from '../selection.ts';
+import { chosenDevice, isBootLine, shownDevices } from '../selection.ts';
 import { bootPrompt } from './boot-prompt.ts';
 import { stepped, type View } from './view.ts';
 
@@ -15,7 +15,7 @@ const smallestWithCharts = 14;
 function draw(scene: Scene, area: Area): Row[] {
   const { snapshot, selection, device } = scene;
   const devices = shownDevices(snapshot, selection);
-  const isBooting = selection.prompt?.kind === 'boot';
+  const isBooting = selection.prompt !== null && isBootLine(selection.prompt);
   // Charts, a line of events and the blanks between them come first; a long list of devices scrolls.
   // Below that, as under the caption of a demo, devices and events say more than charts.
   const charted = area.height >= smallestWithCharts;

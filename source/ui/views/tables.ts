@@ -189,7 +189,7 @@ function title(level: TableLevel, address: string, isBelow: boolean, width: numb
       ? ` at ${frame(level.base ?? '0x0')}`
       : ` at guest ${iova(level.guest)}, host ${frame(level.base ?? '0x0')}`;
   const covers = isPaging(level) ? coverage(level, address, isBelow) : '';
-  const used = `${level.entries.filter((entry) => !isEmpty(entry)).length} of ${level.size} in use `;
+  const used = ` ${level.entries.filter((entry) => !isEmpty(entry)).length} of ${level.size} in use `;
   const left = row(span(` ${text}`, 'title'), where, span(covers, 'label'));
   return ends(left, row(span(used, 'label')), width);
 }
@@ -388,6 +388,32 @@ function nestedRows({ levels }: TablePath): Row[] {
       ),
     ),
   ];
+}
+
+/** The chosen entry as the command `entry` names it, `nic0 context`; null where it names none. */
+export function entryWords(scene: Scene): string | null {
+  const { tables: path } = scene.snapshot;
+  if (path === null || path.levels.length === 0) return null;
+  const { levels, at, isBelow } = shownOf(scene, path);
+  if (isBelow) return null;
+  switch (levels[at].kind) {
+    case 'root table':
+    case 'scalable root table':
+      return `${path.device} root`;
+    case 'context table':
+    case 'scalable context table':
+      return `${path.device} context`;
+    case 'PASID table':
+      return `${path.device} pasid`;
+    case 'page table':
+    case 'first-stage table':
+      // The entry at which the walk of an address ends.
+      return at === levels.length - 1
+        ? `${path.device} page ${scene.selection.address ?? path.address}`
+        : null;
+    default:
+      return null;
+  }
 }
 
 export const tables: View = {
