@@ -23,14 +23,19 @@ const gap = 3;
 const narrowGap = 2;
 /** Longer headings take another line. */
 const headingWidth = 11;
+/** Of a row's name. */
+const shortestLabel = 8;
 /** A shorter bar says nothing. */
 const shortestBar = 5;
 const longestBar = 24;
 
 /** The table with a blank row before it; air between its rows where the height has room for it. */
 export function measuredRows(measured: readonly MeasuredRow[], { width, height }: Area): Row[] {
-  const labelWidth = Math.max(...measured.map((each) => each.row.length));
-  const columns = columnsOf(measured, width - 2 * margin - labelWidth);
+  const longest = Math.max(...measured.map((each) => each.row.length));
+  const columns = columnsOf(measured, width - 2 * margin - longest);
+  // Figures come whole; the name of a row gives way.
+  const figures = columns.reduce((sum, column) => sum + column.gap + column.width + column.bar, 0);
+  const labelWidth = Math.min(longest, Math.max(shortestLabel, width - margin - 1 - figures));
   const lines = measured.map((each, i) =>
     row(
       ' '.repeat(margin),

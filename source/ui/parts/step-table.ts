@@ -20,7 +20,7 @@ export function stepTable(transaction: Transaction, at: number, width: number, r
     return labelled('', unknown, 3, width - 3);
   const all = explainAll(transaction);
   const roomy = width >= 96;
-  const reads = roomy ? 13 : width >= 72 ? 12 : 0;
+  const reads = width >= 72 ? 13 : 0;
   const columns = { label: roomy ? 16 : 14, reads, value: roomy ? 20 : 12, cost: 5 };
   const meaning = width - 6 - columns.label - columns.reads - columns.value - columns.cost - 1;
   const heading = row(
