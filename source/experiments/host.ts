@@ -91,7 +91,13 @@ export class Host implements Bench {
       },
       boot,
       this.clock,
-      { build, cpus, cpuCost: cpuCostOf(values), givesHint: values['invalidation.hint'] === 'on' },
+      {
+        build,
+        cpus,
+        cpuCost: cpuCostOf(values),
+        givesHint: values['invalidation.hint'] === 'on',
+        timerHz: values['cpu.timerHz'],
+      },
     );
     this.timed = timedUnitOf(this.unit, values, this.clock);
     this.port = portOf(this.timed, values, this.clock);

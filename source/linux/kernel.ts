@@ -70,6 +70,8 @@ export type KernelOptions = {
   readonly cpus?: number;
   /** Whether the unit is told where an unmap left the tables as they are (IH); so if not given. */
   readonly givesHint?: boolean;
+  /** CONFIG_HZ; 0, and if not given: timers do not count in ticks. */
+  readonly timerHz?: number;
   /** Nanoseconds of a CPU cycle; a cycle of 3.1 GHz if not given. */
   readonly nsPerCycle?: number;
 };
@@ -155,6 +157,7 @@ export class Kernel {
       version,
       windows,
       iovaTuning,
+      tickNs: options.timerHz ? 1e9 / options.timerHz : 0,
       meter,
     });
     const pool = hardware.bounceZone;

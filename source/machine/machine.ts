@@ -140,6 +140,7 @@ export class Machine {
         platform: options.platform,
         cpuCost: cpuCostOf(values),
         givesHint: values['invalidation.hint'] === 'on',
+        timerHz: values['cpu.timerHz'],
         nsPerCycle: 1 / values['cpu.ghz'],
       },
     );

@@ -36,6 +36,16 @@ export const cpuParameters = {
     most: 1e3,
     source: 'our choice: 12 GB/s at 3.1 GHz',
   }),
+  'cpu.timerHz': count('Hz', {
+    meaning:
+      "ticks a second that the kernel's timers count in (CONFIG_HZ), so that a lazy flush comes after 12 to 16 ms with 250 " +
+      'and 11 to 12 ms with 1,000; with 0 it comes after 10 ms',
+    default: 0,
+    least: 0,
+    most: 1000,
+    source:
+      'Debian has 250, and so was Linux 6.12 recorded; 0 so that no figure depends on where in a tick a run begins',
+  }),
   'invalidation.hint': choice(['on', 'off'], {
     meaning:
       'whether the unit is told (IH) that an unmap freed no table, so that its paging-structure caches may stay',

@@ -174,6 +174,22 @@ describe('lazy', () => {
     expect(host.during(() => host.clock.advance(100e6))).toEqual([]);
   });
 
+  test.each([
+    // A timer that is set within tick 0 is due after the ticks that make 10 ms, and one more.
+    [250, 0, 16],
+    [250, 3.9, 16],
+    [250, 4, 20],
+    [1000, 0.5, 11],
+    [100, 1, 20],
+  ])('with %d ticks a second an unmap after %d ms is flushed after %d ms', (timerHz, unmapped, flushed) => {
+    const host = new Host(LAZY, { timerHz });
+    const mapping = map(host);
+    host.clock.advance(unmapped * 1e6);
+    host.kernel.unmap(nic, mapping);
+    expect(host.during(() => host.clock.advance((flushed - unmapped) * 1e6 - 1))).toEqual([]);
+    expect(host.during(() => host.clock.advance(1))).toHaveLength(1);
+  });
+
   test('each CPU has a queue of its own, and the flush of one serves the others', () => {
     const host = new Host(LAZY, { cpus: 2 });
     const mappings = Array.from({ length: 301 }, () => map(host));

@@ -51,7 +51,7 @@ export const hostFunctions: readonly PciFunction[] = [
 
 /** Time that goes on only when told to. */
 export class HandClock {
-  private time = 0;
+  protected time = 0;
   private timers: { at: number; run: () => void }[] = [];
 
   now(): number {
@@ -98,10 +98,13 @@ export type HostOptions = {
   readonly functions?: readonly PciFunction[];
   readonly windows?: readonly Reserved[];
   readonly cpus?: number;
+  /** CONFIG_HZ. */
+  readonly timerHz?: number;
+  readonly clock?: HandClock;
 };
 
 export class Host {
-  readonly clock = new HandClock();
+  readonly clock: HandClock;
   readonly memory = new PhysicalMemory(256 * MiB);
   readonly unit: Iommu;
   readonly kernel: Kernel;
@@ -109,7 +112,8 @@ export class Host {
   readonly written: Written[];
 
   constructor(line: string, options: HostOptions = {}) {
-    const { unit = presets.skylake, build = defaultBuild, functions, windows = [], cpus } = options;
+    const { unit = presets.skylake, build = defaultBuild, functions, windows = [], cpus, timerHz } = options;
+    this.clock = options.clock ?? new HandClock();
     this.unit = new Iommu(this.memory, unit, (_, vector) => {
       this.clock.after(FAULT_DELAY_NS, () => this.kernel.interrupt(vector));
     });
@@ -127,7 +131,7 @@ export class Host {
       },
       line,
       this.clock,
-      { build, cpus },
+      { build, cpus, timerHz },
     );
   }
 

@@ -1,7 +1,8 @@
 /** The machine of the recorded runs, simulated: its functions and its unit. */
 import { defaultBuild, type KernelBuild } from '../../source/linux/boot/policy.ts';
 import { presets } from '../../source/vtd/unit/capabilities.ts';
-import { Host, pciFunction } from './host.ts';
+import { HandClock, Host, pciFunction } from './host.ts';
+import { TIMER_HZ } from './recording/recorded-clock.ts';
 import { bootLines, type RunName } from './recording/recorded-run.ts';
 
 /** What Linux reserves for the floppy drive behind an ISA bridge. */
@@ -25,9 +26,11 @@ export const recordedHost = (line: string, build?: KernelBuild): Host =>
 /** Debian's kernel turns the IOMMU on by itself, but not scalable mode. */
 const debian: KernelBuild = { ...defaultBuild, intelIommuDefaultOn: true, scalableModeDefaultOn: false };
 
-/** The machine of a run as it has booted. */
-export const hostOf = (run: RunName): Host =>
+/** The machine of a run as it has booted, with a clock in hand or that of a recording. */
+export const hostOf = (run: RunName, clock = new HandClock()): Host =>
   new Host(bootLines[run], {
+    clock,
+    timerHz: TIMER_HZ,
     unit: run === 'sm-on' ? presets['qemu-scalable'] : presets.qemu,
     functions: recordedFunctions,
     build: debian,

@@ -39,6 +39,8 @@ export type FactoryParts = {
   /** Memory windows of the host bridge: addresses there would reach other devices, not memory. */
   readonly windows: readonly Reserved[];
   readonly iovaTuning: IovaTuning;
+  /** See FlushQueue. */
+  readonly tickNs: number;
   readonly meter: CpuMeter;
 };
 
@@ -107,18 +109,23 @@ export class DomainFactory {
   goLazy(domain: PagingDomain): void {
     const { driver, iovaTuning, meter } = this.parts;
     domain.type = 'DMA-FQ';
-    domain.flushQueue ??= new FlushQueue(iovaTuning.clock, iovaTuning.cpus, {
-      flushDomain: () => {
-        // Nobody is left whose translations could be cached.
-        if (domain.users === 0) return;
-        driver.mode.flushDomain(domain);
-        meter.charge('invalidate');
+    domain.flushQueue ??= new FlushQueue(
+      iovaTuning.clock,
+      iovaTuning.cpus,
+      {
+        flushDomain: () => {
+          // Nobody is left whose translations could be cached.
+          if (domain.users === 0) return;
+          driver.mode.flushDomain(domain);
+          meter.charge('invalidate');
+        },
+        release: (iova, pages, tables, cpu) => {
+          domain.table.release(tables);
+          domain.iova?.free(iova, pages, cpu);
+        },
       },
-      release: (iova, pages, tables, cpu) => {
-        domain.table.release(tables);
-        domain.iova?.free(iova, pages, cpu);
-      },
-    });
+      this.parts.tickNs,
+    );
   }
 
   /** Give back a domain's tables. No device may be attached to it any more. */

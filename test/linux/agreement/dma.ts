@@ -5,6 +5,7 @@ import { DATA, type Host, id } from '../../support/host.ts';
 import { hostOf } from '../../support/recorded-machine.ts';
 import { IntelNetwork } from '../../support/recording/e1000e.ts';
 import { NvmeDisk } from '../../support/recording/nvme.ts';
+import { RecordedClock, TICK_NS } from '../../support/recording/recorded-clock.ts';
 import { DD_REQUESTS, PAGE, type RecordedDriver } from '../../support/recording/recorded-driver.ts';
 import {
   countsOf,
@@ -23,6 +24,7 @@ import { type Chapter, type Figure, inOrder } from './figure.ts';
 const BUFFER = 16 * PAGE;
 
 const translated = ['default', 'on', 'on-strict', 'sm-on'] as const;
+const lazy = ['default', 'on', 'sm-on'] as const;
 
 /** Which driver in which phases. */
 const drivers = [
@@ -135,14 +137,46 @@ function work(host: Host, sourceId: number) {
   };
 }
 
-export function dma(): Chapter {
-  const figures: Figure[] = [];
-  for (const run of translated) {
-    const host = hostOf(run);
-    for (const { Driver, device, phases } of drivers) {
-      const driver = new Driver(host, recordedRun(run)).play();
-      for (const phase of phases) figures.push(...figuresOf(driver, run, phase, device));
-    }
-  }
+/** A driver of a run that has followed its recording, once for all chapters. */
+type Followed = {
+  readonly run: RunName;
+  readonly device: string;
+  readonly phases: readonly string[];
+  readonly driver: RecordedDriver;
+};
+
+export function followAll(): Followed[] {
+  return translated.flatMap((run) => {
+    const recording = recordedRun(run);
+    const clock = new RecordedClock(recording);
+    const host = hostOf(run, clock);
+    return drivers.map(({ Driver, device, phases }) => ({
+      ...{ run, device, phases },
+      driver: new Driver(host, clock, recording).play(),
+    }));
+  });
+}
+
+export function dma(followed: readonly Followed[]): Chapter {
+  const figures = followed.flatMap(({ run, device, phases, driver }) =>
+    phases.flatMap((phase) => figuresOf(driver, run, phase, device)),
+  );
   return { title: "DMA of the host's devices", figures: [...figures, ...passedThrough()], departures: [] };
 }
+
+/** How many flushes of a run a timer made, and in which tick after the one that the simulated timer was due in. */
+export type FlushTimes = {
+  readonly run: RunName;
+  readonly flushes: number;
+  readonly inTick: number;
+  readonly nextTick: number;
+};
+
+export const flushTimes = (followed: readonly Followed[]): FlushTimes[] =>
+  lazy.map((run) => {
+    const late = followed
+      .filter((each) => each.run === run)
+      .flatMap(({ driver, phases }) => phases.flatMap((phase) => driver.outcome(phase).late));
+    const inTick = (tick: number) => late.filter((each) => Math.floor(each / TICK_NS) === tick).length;
+    return { run, flushes: late.length, inTick: inTick(0), nextTick: inTick(1) };
+  });

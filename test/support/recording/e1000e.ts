@@ -4,6 +4,7 @@
  */
 import type { Mapping } from '../../../source/linux/dma-api/dma-api.ts';
 import { type Host, id } from '../host.ts';
+import type { RecordedClock } from './recorded-clock.ts';
 import { type Area, hex, type Lookup, PAGE, pageOf, RecordedDriver } from './recorded-driver.ts';
 import type { RecordedRun } from './recorded-run.ts';
 
@@ -19,7 +20,8 @@ type Packet = {
   readonly mapping: Mapping;
   readonly recorded: number;
   readonly isReceived: boolean;
-  isDone: boolean;
+  /** When the card said that it is done with it. */
+  doneNs: number | null;
 };
 
 type Rings = { readonly transmit: Area; readonly receive: Area; readonly buffers: (Mapping | null)[] };
@@ -34,8 +36,8 @@ export class IntelNetwork extends RecordedDriver {
   /** The one of the descriptor that was read last. */
   private current: Packet | null = null;
 
-  constructor(host: Host, run: RecordedRun) {
-    super(host, id('00:05.0'), run);
+  constructor(host: Host, clock: RecordedClock, run: RecordedRun) {
+    super(host, clock, id('00:05.0'), run);
   }
 
   isShared(address: number): boolean {
@@ -78,7 +80,7 @@ export class IntelNetwork extends RecordedDriver {
   }
 
   protected finish(address: number): void {
-    const done = this.packets.filter(({ isDone }) => isDone);
+    const done = this.packets.filter(({ doneNs }) => doneNs !== null);
     const found = done.find(({ recorded }) => recorded === pageOf(address));
     if (found !== undefined) this.takeBack(found);
     else this.close();
@@ -86,7 +88,7 @@ export class IntelNetwork extends RecordedDriver {
 
   /** A poll first frees what was sent (e1000_clean_tx_irq), then takes what was received. */
   protected finishAll(): void {
-    const done = this.packets.filter(({ isDone }) => isDone);
+    const done = this.packets.filter(({ doneNs }) => doneNs !== null);
     for (const each of done) if (!each.isReceived) this.takeBack(each);
     for (const each of done) if (each.isReceived) this.takeBack(each);
   }
@@ -112,18 +114,18 @@ export class IntelNetwork extends RecordedDriver {
       mapping = this.mapBuffer(data % PAGE, SMALLEST, 'toDevice');
     }
     if (mapping === null) throw new Error('nothing to receive into');
-    this.current = { mapping, recorded: pageOf(data), isReceived, isDone: false };
+    this.current = { mapping, recorded: pageOf(data), isReceived, doneNs: null };
     this.packets.push(this.current);
   }
 
   private isDoneWith(isReceived: boolean): void {
-    const done = this.packets.find((packet) => packet.isReceived === isReceived && !packet.isDone);
-    if (done !== undefined) done.isDone = true;
+    const done = this.packets.find((packet) => packet.isReceived === isReceived && packet.doneNs === null);
+    if (done !== undefined) done.doneNs = this.now;
   }
 
   private takeBack(packet: Packet): void {
     this.packets.splice(this.packets.indexOf(packet), 1);
-    this.unmap(packet.mapping);
+    this.unmap(packet.mapping, packet.doneNs ?? this.now);
     const { rings } = this;
     if (!packet.isReceived || rings === null) return;
     rings.buffers[rings.buffers.indexOf(packet.mapping)] = null;
@@ -143,8 +145,8 @@ export class IntelNetwork extends RecordedDriver {
     if (rings === null) return;
     this.finishAll();
     this.rings = null;
-    for (const mapping of rings.buffers) if (mapping !== null) this.unmap(mapping);
-    this.unmap(rings.transmit.mapping);
-    this.unmap(rings.receive.mapping);
+    for (const mapping of rings.buffers) if (mapping !== null) this.unmap(mapping, this.now);
+    this.unmap(rings.transmit.mapping, this.now);
+    this.unmap(rings.receive.mapping, this.now);
   }
 }

@@ -6,6 +6,7 @@
 import type { Direction, Mapping } from '../../../source/linux/dma-api/dma-api.ts';
 import { WRITE } from '../../../source/vtd/formats/paging-entry.ts';
 import { type Host, id } from '../host.ts';
+import type { RecordedClock } from './recorded-clock.ts';
 import { type Area, DD_REQUESTS, hex, type Lookup, PAGE, pageOf, RecordedDriver } from './recorded-driver.ts';
 import type { RecordedRun } from './recorded-run.ts';
 
@@ -34,15 +35,15 @@ export class NvmeDisk extends RecordedDriver {
   /** The data that the disk works on, and data that it is done with. */
   private data: Data = { pages: [], offset: 0, direction: 'both' };
   private mapping: Mapping | null = null;
-  private readonly done: Mapping[] = [];
+  private readonly done: { readonly mapping: Mapping; readonly doneNs: number }[] = [];
   private withData = 0;
   /** From one command that is read from a queue to the next: of the last whole one, and of the present one. */
   private lastSteps: readonly Step[] = [];
   private steps: Step[] = [];
   private readonly lastOffset = new Map<Area, number>();
 
-  constructor(host: Host, run: RecordedRun) {
-    super(host, id('00:03.0'), run);
+  constructor(host: Host, clock: RecordedClock, run: RecordedRun) {
+    super(host, clock, id('00:03.0'), run);
     this.allocateQueue(ADMIN_DEPTH);
   }
 
@@ -75,9 +76,9 @@ export class NvmeDisk extends RecordedDriver {
   }
 
   protected finish(): void {
-    const mapping = this.done.shift();
-    if (mapping === undefined) return;
-    this.unmap(mapping);
+    const done = this.done.shift();
+    if (done === undefined) return;
+    this.unmap(done.mapping, done.doneNs);
     if (++this.withData !== COMMANDS_TO_IDENTIFY) return;
     this.doorbells = [this.coherent(PAGE), this.coherent(PAGE)];
     this.allocateQueue(DEPTH);
@@ -126,7 +127,7 @@ export class NvmeDisk extends RecordedDriver {
       this.request(type, start + page * PAGE + offset);
     }
     if (area === null || !this.completions.includes(area) || this.mapping === null) return;
-    this.done.push(this.mapping);
+    this.done.push({ mapping: this.mapping, doneNs: this.now });
     this.mapping = null;
   }
 

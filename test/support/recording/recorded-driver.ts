@@ -6,6 +6,7 @@ import type { Direction, Mapping, Segment } from '../../../source/linux/dma-api/
 import { Counter } from '../../../source/vtd/performance/counters.ts';
 import { bdf } from '../../../source/vtd/source-id.ts';
 import { DATA, type Host, MiB } from '../host.ts';
+import type { RecordedClock } from './recorded-clock.ts';
 import { type Happening, happeningsOf, linesFor, linesOf, type RecordedRun } from './recorded-run.ts';
 
 export const PAGE = 4096;
@@ -17,6 +18,8 @@ export type PhaseOutcome = {
   readonly recorded: readonly Happening[];
   readonly simulated: Happening[];
   readonly rest: Happening[];
+  /** Of each flush that a timer made in the recorded part: so many nanoseconds after that timer was due. */
+  readonly late: number[];
   /** Which addresses were free when it began follows from what was recorded before. */
   readonly isTracked: boolean;
 };
@@ -29,6 +32,7 @@ export abstract class RecordedDriver {
   readonly sourceId: number;
   readonly outcomes = new Map<string, PhaseOutcome>();
   readonly run: RecordedRun;
+  private readonly clock: RecordedClock;
   protected phase = '';
   /** What the recording shows of the phase, and how far it was followed. */
   protected items: readonly Happening[] = [];
@@ -39,8 +43,9 @@ export abstract class RecordedDriver {
   private memory = DATA;
   private isTracked = true;
 
-  constructor(host: Host, sourceId: number, run: RecordedRun) {
+  constructor(host: Host, clock: RecordedClock, sourceId: number, run: RecordedRun) {
     this.host = host;
+    this.clock = clock;
     this.sourceId = sourceId;
     this.run = run;
   }
@@ -49,7 +54,13 @@ export abstract class RecordedDriver {
   play(): this {
     for (const phase of this.run.phases) {
       const recorded = happeningsOf(phase, this.sourceId, this.did);
-      const outcome: PhaseOutcome = { recorded, simulated: [], rest: [], isTracked: this.isTracked };
+      const outcome: PhaseOutcome = {
+        recorded,
+        simulated: [],
+        rest: [],
+        late: [],
+        isTracked: this.isTracked,
+      };
       this.outcomes.set(phase.name, outcome);
       this.phase = phase.name;
       this.items = recorded;
@@ -153,7 +164,9 @@ export abstract class RecordedDriver {
     }));
   }
 
-  protected unmap(mapping: Mapping): void {
+  /** @param timeNs when the device was done with it */
+  protected unmap(mapping: Mapping, timeNs: number): void {
+    this.clock.set(timeNs);
     this.host.kernel.unmap(this.sourceId, mapping);
     this.note();
   }
@@ -173,10 +186,12 @@ export abstract class RecordedDriver {
     this.log.push({ timeNs, kind: 'lookup', isHit: counts[Counter.iotlb_hit] > hits, address, permissions });
   }
 
-  /** The recorded domain flush: time goes on until the flush queue's timer is over. */
-  protected flush(): void {
-    this.host.clock.advance(10e6);
+  /** The timer of the flush queue goes off. Returns how late, or null if none was set. */
+  protected flush(): number | null {
+    this.clock.set(this.now);
+    const due = this.clock.flush();
     this.note();
+    return due === null ? null : this.now - due;
   }
 
   /** Ranges that wait for a flush. */
@@ -248,7 +263,10 @@ export abstract class RecordedDriver {
     else {
       this.finishBeforeFlush();
       if (this.log.length === before && this.waiting === 0) this.unmapMore();
-      if (this.log.length === before) this.flush();
+      if (this.log.length === before) {
+        const late = this.flush();
+        if (late !== null) this.outcome(this.phase).late.push(late);
+      }
     }
     this.ahead += Math.max(0, this.log.length - before - 1);
   }

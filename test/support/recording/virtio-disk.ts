@@ -4,6 +4,7 @@
  */
 import type { Direction, Mapping } from '../../../source/linux/dma-api/dma-api.ts';
 import { type Host, id } from '../host.ts';
+import type { RecordedClock } from './recorded-clock.ts';
 import { DD_REQUESTS, type Lookup, PAGE, pageOf } from './recorded-driver.ts';
 import type { RecordedRun } from './recorded-run.ts';
 import { type Buffer, DESCRIPTOR_BYTES, type VirtQueue } from './virtio.ts';
@@ -35,8 +36,8 @@ export class VirtioDisk extends VirtioDriver {
   /** From its descriptor on, up to the next. */
   private present = NONE;
 
-  constructor(host: Host, run: RecordedRun) {
-    super(host, id('00:04.0'), run);
+  constructor(host: Host, clock: RecordedClock, run: RecordedRun) {
+    super(host, clock, id('00:04.0'), run);
     this.queue = this.newQueue(QUEUE_SIZE);
   }
 

@@ -80,7 +80,7 @@ export abstract class VirtioDriver extends RecordedDriver {
   protected takeBack(done: InFlight): void {
     this.inFlight.splice(this.inFlight.indexOf(done), 1);
     done.queue.take(done.head);
-    for (const mapping of done.buffer) this.unmap(mapping);
+    for (const mapping of done.buffer) this.unmap(mapping, done.doneNs ?? this.now);
   }
 
   protected newQueue(size: number): VirtQueue {

@@ -4,6 +4,7 @@
  */
 import type { Direction, Mapping } from '../../../source/linux/dma-api/dma-api.ts';
 import { type Host, id } from '../host.ts';
+import type { RecordedClock } from './recorded-clock.ts';
 import { type Lookup, pageOf } from './recorded-driver.ts';
 import type { RecordedRun } from './recorded-run.ts';
 import type { VirtQueue } from './virtio.ts';
@@ -29,8 +30,8 @@ export class VirtioNetwork extends VirtioDriver {
   private fragment = 0;
   private used = FRAGMENT_BYTES;
 
-  constructor(host: Host, run: RecordedRun) {
-    super(host, id('00:06.0'), run);
+  constructor(host: Host, clock: RecordedClock, run: RecordedRun) {
+    super(host, clock, id('00:06.0'), run);
     this.receive = this.newQueue(QUEUE_SIZE);
     this.newQueue(QUEUE_SIZE);
     this.control = this.newQueue(CONTROL_SIZE);
