@@ -34,7 +34,7 @@ import { type DeviceInterrupt, Interrupts } from './interrupts/interrupts.ts';
 import { KernelLog } from './log/kernel-log.ts';
 import { faultMessage, faultStatusMessage } from './log/messages.ts';
 import { PageFrames } from './page-frames.ts';
-import { formGroups, type PciFunction } from './pci.ts';
+import { dmaAliases, formGroups, type PciFunction } from './pci.ts';
 import { KernelRefusal } from './refusal.ts';
 import { UnitDriver } from './unit/unit-driver.ts';
 import { isSince, type KernelVersion } from './version.ts';
@@ -389,8 +389,8 @@ export class Kernel {
     const groups = formGroups(functions);
     functions.forEach((fn, index) => {
       const group = groups.get(fn.sourceId) ?? null;
-      devices.add(fn, group);
-      driver.probe(fn, this.settings.ats);
+      const { aliases } = devices.add(fn, group, dmaAliases(functions, fn.sourceId));
+      driver.probe(fn, aliases, this.settings.ats);
       log.boot(0.3121 + index * 0.0001, `pci ${pciAddress(fn.sourceId)}: Adding to iommu group ${group}`);
     });
     this.setUpGroups();

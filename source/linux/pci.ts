@@ -20,8 +20,11 @@ export type PciFunction = {
   /** Source id of the bridge above, or null on the root bus. */
   readonly bridge: number | null;
   readonly multifunction: boolean;
-  /** A root port, or a downstream port of a switch, is a `port`; an upstream port counts as a function. */
-  readonly kind: 'function' | 'port' | 'PCI bridge';
+  /**
+   * A root port, or a downstream port of a switch, is a `port`; an upstream port counts as a function. A bridge to a PCI
+   * bus is a PCI function itself, or one of PCI Express.
+   */
+  readonly kind: 'function' | 'port' | 'PCI bridge' | 'PCIe-to-PCI bridge';
   /** Access control services that are enabled, of Acs. */
   readonly acs: number;
   /** Behind an external-facing port: Linux sets `untrusted`. */
@@ -72,7 +75,7 @@ function isolationKey(fn: PciFunction, bySourceId: ReadonlyMap<number, PciFuncti
 
 /** pci_acs_enabled: whether what is behind a function, or beside it in its slot, is kept apart from the rest. */
 function isolates({ kind, acs, multifunction }: PciFunction): boolean {
-  if (kind === 'PCI bridge') return false;
+  if (isToPci(kind)) return false;
   return (kind === 'function' && !multifunction) || (acs & FULL_ACS) === FULL_ACS;
 }
 
@@ -92,11 +95,35 @@ export function isRoutedToPeer(functions: readonly PciFunction[], from: number, 
   const [entry, exit] = [above.at(-1), below.at(-1)];
   if (entry === undefined || exit === undefined) return false;
   const bridge = functions.find(({ sourceId }) => sourceId === entry.bridge);
-  if (bridge?.kind === 'PCI bridge') return true;
+  if (bridge !== undefined && isToPci(bridge.kind)) return true;
   const isSameSlot = entry.multifunction && entry.sourceId >>> 3 === exit.sourceId >>> 3;
   const isInSwitch = entry.kind === 'port' && bridge !== undefined;
   return (isSameSlot || isInSwitch) && (entry.acs & Acs.RR) === 0;
 }
+
+const isToPci = (kind: PciFunction['kind']): boolean =>
+  kind === 'PCI bridge' || kind === 'PCIe-to-PCI bridge';
+
+/**
+ * The source ids under which the DMA of a function can reach the root complex, its own first: pci_for_each_dma_alias.
+ * A PCI bus has no such ids, so that the bridge above it sends all requests as its own. A bridge of PCI Express takes
+ * device 0, function 0 of the bus below it for that, another one its own id.
+ */
+export function dmaAliases(functions: readonly PciFunction[], sourceId: number): number[] {
+  const [fn, ...above] = pathUp(functions, sourceId);
+  const aliases = [fn.sourceId];
+  let below = fn;
+  for (const bridge of above) {
+    if (bridge.kind === 'PCIe-to-PCI bridge') aliases.push(below.sourceId & 0xff00);
+    if (bridge.kind === 'PCI bridge') aliases.push(bridge.sourceId);
+    below = bridge;
+  }
+  return aliases;
+}
+
+/** The source id that the requests of a function come with: that of the bridge nearest to the root, if there is one. */
+export const requesterIdOf = (functions: readonly PciFunction[], sourceId: number): number =>
+  dmaAliases(functions, sourceId).at(-1) ?? sourceId;
 
 /** A function and the bridges above it, up to the root bus. */
 function pathUp(functions: readonly PciFunction[], sourceId: number): PciFunction[] {

@@ -64,8 +64,15 @@ export class HostBuffers implements Buffers {
     const frame = bytes > PAGE ? this.zone.allocate(bytes) : this.kernel.dataFrames.allocate();
     this.map.give(frame, bytes, this.owner);
     const before = this.kernel.cycles;
-    const mapping = this.kernel.map(this.sourceId, frame, bytes, direction);
-    this.cycles += this.kernel.cycles - before;
+    let mapping: Mapping;
+    try {
+      mapping = this.kernel.map(this.sourceId, frame, bytes, direction);
+    } catch (error) {
+      this.giveBack(frame, bytes);
+      throw error;
+    } finally {
+      this.cycles += this.kernel.cycles - before;
+    }
     const buffer: HostBuffer = { address: mapping.address, bytes, mapping, frame };
     return buffer;
   }
@@ -75,6 +82,10 @@ export class HostBuffers implements Buffers {
     const before = this.kernel.cycles;
     this.kernel.unmap(this.sourceId, mapping);
     this.cycles += this.kernel.cycles - before;
+    this.giveBack(frame, bytes);
+  }
+
+  private giveBack(frame: number, bytes: number): void {
     this.map.give(frame, bytes, FREE);
     if (bytes > PAGE) this.zone.release(frame, bytes);
     else this.kernel.dataFrames.release(frame);

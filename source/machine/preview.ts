@@ -35,6 +35,8 @@ export type PreviewMachine = {
   readonly platform: Platform;
   /** ECAP.PT. */
   readonly passThrough: boolean;
+  /** ECAP.IR: without it VFIO assigns nothing, unless it is told that this is fine. */
+  readonly interruptRemapping: boolean;
   /** CAP.CM. */
   readonly cachingMode: boolean;
   /** ECAP.SMTS and ECAP.FSTS: in scalable mode the DMA API uses a first stage. */
@@ -46,6 +48,7 @@ export const plainMachine: PreviewMachine = {
   build: defaultBuild,
   platform: plainPlatform,
   passThrough: true,
+  interruptRemapping: true,
   cachingMode: false,
   scalableMode: false,
   firstStage: false,
@@ -57,8 +60,8 @@ export function previewMachine(
   build: KernelBuild = defaultBuild,
   platform: Platform = plainPlatform,
 ): PreviewMachine {
-  const { passThrough, cachingMode, scalableMode, firstStage } = unit;
-  return { build, platform, passThrough, cachingMode, scalableMode, firstStage };
+  const { passThrough, interruptRemapping, cachingMode, scalableMode, firstStage } = unit;
+  return { build, platform, passThrough, interruptRemapping, cachingMode, scalableMode, firstStage };
 }
 
 /** Read a boot line as the kernel would, and say who would be translated. */
@@ -77,7 +80,8 @@ export function previewBoot(line: string, machine: PreviewMachine = plainMachine
         why: guest === null ? 'the IOMMU is off' : 'VFIO refuses: emulated',
       };
     }
-    if (guest !== null && (settings.interruptRemapping || settings.allowUnsafeInterrupts)) {
+    const remapsInterrupts = settings.interruptRemapping && machine.interruptRemapping;
+    if (guest !== null && (remapsInterrupts || settings.allowUnsafeInterrupts)) {
       return { name, lane: 'guest', domain: 'unmanaged', why: 'VFIO always translates' };
     }
     const untrusted = functions.find((fn) => fn.sourceId === sourceId)?.untrusted ?? false;

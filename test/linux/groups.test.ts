@@ -1,9 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import { defaultBuild } from '../../source/linux/boot/policy.ts';
-import { Acs, FULL_ACS, formGroups, isRoutedToPeer, type PciFunction } from '../../source/linux/pci.ts';
+import {
+  Acs,
+  dmaAliases,
+  FULL_ACS,
+  formGroups,
+  isRoutedToPeer,
+  type PciFunction,
+  requesterIdOf,
+} from '../../source/linux/pci.ts';
 import { KernelRefusal } from '../../source/linux/refusal.ts';
 import type { KernelVersion } from '../../source/linux/version.ts';
 import { functions as functionsOfPc } from '../../source/machine/topology.ts';
+import { presets } from '../../source/vtd/unit/capabilities.ts';
 import {
   DATA,
   FAULT_DELAY_NS,
@@ -92,6 +101,62 @@ describe('groups', () => {
 
   test('without an IOMMU there are none', () => {
     expect(new Host('').kernel.device(nic).group).toBeNull();
+  });
+});
+
+describe('devices on a PCI bus below a bridge of PCI Express', () => {
+  const port = pciFunction('00:1c.5', { kind: 'port' });
+  const bridge = pciFunction('08:00.0', { kind: 'PCIe-to-PCI bridge', bridge: port.sourceId });
+  const cards = ['09:01.0', '09:02.0'].map((bdf) => pciFunction(bdf, { bridge: bridge.sourceId }));
+  const functions = [port, bridge, ...cards];
+  const [sound] = cards.map(({ sourceId }) => sourceId);
+
+  test('send requests as device 0 of their bus; another bridge sends them under its own id', () => {
+    expect(dmaAliases(functions, sound)).toEqual([sound, id('09:00.0')]);
+    expect(requesterIdOf(functions, sound)).toBe(id('09:00.0'));
+    const old = pciFunction('00:1e.0', { kind: 'PCI bridge' });
+    const card = pciFunction('02:03.0', { bridge: old.sourceId });
+    expect(dmaAliases([old, card], card.sourceId)).toEqual([card.sourceId, old.sourceId]);
+    expect(dmaAliases(functions, bridge.sourceId)).toEqual([bridge.sourceId]);
+  });
+
+  test('are one group with the bridge', () => {
+    expect([...formGroups(functions).values()]).toEqual([0, 1, 1, 1]);
+  });
+
+  test.each(['intel_iommu=on', 'intel_iommu=on iommu=pt'])(
+    '%s: have a context entry each, and one for what their requests come with',
+    (line) => {
+      const host = new Host(line, { functions });
+      const { address } = host.kernel.map(sound, DATA, PAGE, 'both');
+      expect(host.context('09:00.0')).toEqual(host.context('09:01.0'));
+      expect(host.context('09:00.0')).toEqual(host.context('09:02.0'));
+      expect(host.dma('09:00.0', 'write', address)).toBe(`0x${DATA.toString(16)}`);
+    },
+  );
+
+  test('fault under the id of the bridge, which is what the kernel prints', () => {
+    const host = new Host('intel_iommu=on', { functions });
+    host.kernel.claim(sound);
+    expect(host.dma('09:00.0', 'write', DATA)).toBe('fault 0x02');
+    host.clock.advance(FAULT_DELAY_NS);
+    expect(host.log.at(-1)).toMatch(/Request device \[09:00\.0\] fault addr 0x1000000 \[fault reason 0x02\]/);
+  });
+
+  test('go to a new owner together, and come back together', () => {
+    const host = new Host('intel_iommu=on iommu=pt', { functions });
+    host.kernel.claim(sound);
+    host.kernel.attachUnmanaged(sound, 1).table.map(0, DATA, PAGE, 3);
+    expect(host.dma('09:00.0', 'write', 0x123)).toBe('0x1000123');
+    expect(host.context('09:02.0')).toEqual(host.context('09:00.0'));
+    host.kernel.release(sound);
+    expect(host.dma('09:00.0', 'write', DATA)).toBe('0x1000000');
+  });
+
+  test('in scalable mode share the PASID directory of the first', () => {
+    const host = new Host('intel_iommu=on', { functions, unit: presets.server });
+    const { address } = host.kernel.map(sound, DATA, PAGE, 'both');
+    expect(host.dma('09:00.0', 'write', address)).toBe('0x1000000');
   });
 });
 

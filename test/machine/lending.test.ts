@@ -3,6 +3,7 @@ import { readKernelFile } from '../../source/commands/inspect.ts';
 import type { Session } from '../../source/commands/session.ts';
 import { defaultBuild } from '../../source/linux/boot/policy.ts';
 import type { MachineOptions } from '../../source/machine/machine.ts';
+import { previewBoot } from '../../source/machine/preview.ts';
 import { presets } from '../../source/vtd/unit/capabilities.ts';
 import { device, session, type } from '../support/session.ts';
 
@@ -238,4 +239,23 @@ test('before Linux 5.19 a group cannot be held in the blocking domain', () => {
   const run = still('intel_iommu=on', { build: { ...defaultBuild, version: '5.18' } });
   expect(type(run, 'device nic0 blocked').ok).toBe(false);
   expect(device(run, 'nic0')).toMatchObject({ owner: 'host', attachedDomain: 'DMA-FQ' });
+});
+
+test('a unit that cannot remap interrupts gets no device to a guest, and the preview of a boot line says so', () => {
+  for (const boot of ['intel_iommu=on', 'intel_iommu=on vfio_iommu_type1.allow_unsafe_interrupts=1']) {
+    const run = session(boot, { parameters: { 'ecap.IR': 0, 'ecap.EIM': 0, 'cap.PI': 0 } });
+    const { machine, devices } = run.snapshot();
+    const real = devices.map(({ name, lane, attachedDomain }) => `${name} ${lane} ${attachedDomain}`);
+    const seen = previewBoot(boot, machine).devices.map(
+      ({ name, lane, domain }) => `${name} ${lane} ${domain}`,
+    );
+    expect(seen).toEqual(real);
+    expect(device(run, 'gpu0').owner).toBe(boot.includes('unsafe') ? 'guest A' : 'host');
+  }
+});
+
+test('a buffer that cannot be mapped is given back, however often a driver tries', () => {
+  const run = still('intel_iommu=on iommu=pt swiotlb=force');
+  // Of 2 MiB each, from memory of 440 MiB; bounce buffers have no room for them in a row.
+  for (let i = 0; i < 300; i++) expect(type(run, 'map nic0 1 2097152').text).toMatch(/SWIOTLB/);
 });

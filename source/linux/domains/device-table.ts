@@ -9,6 +9,8 @@ import { type DefaultDomain, type Domain, FIRST_DID } from './domain.ts';
 /** `struct iommu_group` and `struct device` as far as they matter here. */
 export type DeviceRecord = {
   readonly fn: PciFunction;
+  /** Source ids of its DMA, its own first. */
+  readonly aliases: readonly number[];
   /** Null while the IOMMU is off, or where its driver gave up: then there are no groups. */
   group: number | null;
   driver: string | null;
@@ -41,10 +43,11 @@ export class DeviceTable {
     this.tries32Bit = tries32Bit;
   }
 
-  /** Enumerate a function; it has no domain yet. */
-  add(fn: PciFunction, group: number | null): DeviceRecord {
+  /** Enumerate a function; it has no domain yet. @param aliases source ids of its DMA, its own first */
+  add(fn: PciFunction, group: number | null, aliases: readonly number[] = [fn.sourceId]): DeviceRecord {
     const record: DeviceRecord = {
       fn,
+      aliases,
       group,
       driver: null,
       defaultType: null,
@@ -80,7 +83,7 @@ export class DeviceTable {
       if (domain.users === 0) domain.did = this.takeDid();
       domain.users++;
     }
-    this.driver.mode.attach(record.fn.sourceId, domain);
+    this.driver.mode.attach(record.aliases, domain);
     this.driver.flushWriteBuffer();
     record.attached = domain;
   }
@@ -89,7 +92,7 @@ export class DeviceTable {
   detach(record: DeviceRecord): void {
     if (record.attached === null) return;
     const domain = record.attached;
-    this.driver.mode.detach(record.fn.sourceId, domain);
+    this.driver.mode.detach(record.aliases, domain);
     record.attached = null;
     if (hasFixedId(domain) || --domain.users > 0) return;
     this.didsInUse.delete(domain.did);
@@ -99,7 +102,7 @@ export class DeviceTable {
   /** The driver of the unit lets go of a device: it has no group any more, and none of its DMA passes. */
   remove(record: DeviceRecord): void {
     this.detach(record);
-    this.driver.mode.remove(record.fn.sourceId);
+    this.driver.mode.remove(record.aliases);
     record.group = record.defaultType = record.defaultDomain = null;
   }
 

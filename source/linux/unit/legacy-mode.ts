@@ -22,6 +22,8 @@ export class LegacyMode implements TranslationMode {
   private readonly ats: AtsDevices | null;
   private readonly rootTable: number;
   private readonly contextTables = new Map<number, number>();
+  /** Source ids with a present context entry. */
+  private readonly present = new Set<number>();
 
   constructor(
     capabilities: Capabilities,
@@ -53,7 +55,21 @@ export class LegacyMode implements TranslationMode {
 
   remove(): void {}
 
-  attach(sourceId: number, domain: Domain): void {
+  /** domain_context_mapping: an entry for each alias. One that others on the PCI bus share may be there already. */
+  attach(ids: readonly number[], domain: Domain): void {
+    for (const id of ids) {
+      if (this.present.has(id)) continue;
+      this.present.add(id);
+      this.attachOne(id, domain);
+    }
+  }
+
+  /** domain_context_clear: a shared entry goes with the first of those that share it. */
+  detach(ids: readonly number[], domain: Domain): void {
+    for (const id of ids) if (this.present.delete(id)) this.detachOne(id, domain);
+  }
+
+  private attachOne(sourceId: number, domain: Domain): void {
     if (domain.type === 'nested') throw new RangeError('legacy mode has no first stage to nest');
     const entry =
       domain.table === null
@@ -74,7 +90,7 @@ export class LegacyMode implements TranslationMode {
     this.invalidation.iotlbDomain(domain.did);
   }
 
-  detach(sourceId: number, { did }: Domain): void {
+  private detachOne(sourceId: number, { did }: Domain): void {
     const at = this.contextEntryAt(sourceId);
     this.memory.writeWords(at, [0, 0, 0, 0]);
     this.invalidateDevice(sourceId, did);

@@ -73,8 +73,11 @@ export class ScalableMode implements TranslationMode {
     this.invalidatePasid(did);
   }
 
-  /** An empty PASID directory, and a context entry that leads to it: intel_pasid_setup_sm_context. */
-  probe(sourceId: number): void {
+  /**
+   * An empty PASID directory, and context entries that lead to it: intel_pasid_setup_sm_context. An alias that others on
+   * the PCI bus share leads to the directory of the first of them.
+   */
+  probe([sourceId, ...aliases]: readonly number[]): void {
     const directory = this.frames.allocateCleared(this.memory);
     this.directories.set(sourceId, directory);
     const words = scalableContextEntry.encode({
@@ -84,20 +87,26 @@ export class ScalableMode implements TranslationMode {
       RID_PASID: NO_PASID,
       DTE: this.ats.has(sourceId) ? 1 : 0,
     });
-    writePresentLast(this.memory, this.contextEntryAt(sourceId), words);
-    if (!this.capabilities.cachingMode) return;
-    // Entries cached as not present are tagged with domain 0.
-    this.queue.contextDevice(sourceId, 0);
-    this.queue.iotlbDomain(0);
+    for (const id of [sourceId, ...aliases]) {
+      const at = this.contextEntryAt(id);
+      if ((this.memory.read32(at) & 1) !== 0) continue;
+      writePresentLast(this.memory, at, words);
+      if (!this.capabilities.cachingMode) continue;
+      // Entries cached as not present are tagged with domain 0.
+      this.queue.contextDevice(id, 0);
+      this.queue.iotlbDomain(0);
+    }
   }
 
   /** intel_pasid_teardown_sm_context. */
-  remove(sourceId: number): void {
-    this.memory.writeWords(this.contextEntryAt(sourceId), new Int32Array(scalableContextEntry.bits / 32));
-    this.queue.contextDevice(sourceId, 0);
+  remove(ids: readonly number[]): void {
+    for (const id of ids) {
+      this.memory.writeWords(this.contextEntryAt(id), new Int32Array(scalableContextEntry.bits / 32));
+      this.queue.contextDevice(id, 0);
+    }
   }
 
-  attach(sourceId: number, domain: Domain): void {
+  attach([sourceId]: readonly number[], domain: Domain): void {
     const words = pasidTableEntry.encode({
       P: 1,
       DID: domain.did,
@@ -112,7 +121,7 @@ export class ScalableMode implements TranslationMode {
   }
 
   /** intel_pasid_tear_down_entry. */
-  detach(sourceId: number, domain: Domain): void {
+  detach([sourceId]: readonly number[], domain: Domain): void {
     this.memory.writeWords(this.pasidEntryAt(sourceId), new Int32Array(pasidTableEntry.bits / 32));
     this.invalidatePasidCache({ G: PasidGranularity.PASID, DID: domain.did, PASID: NO_PASID });
     // What is nested has second-stage translations as well.

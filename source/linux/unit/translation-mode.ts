@@ -12,6 +12,7 @@ export type Invalidates = {
   mapped(domain: PagingDomain, iova: number, pages: number): void;
 };
 
+/** Devices go by all source ids that their DMA may come with, their own first. */
 export type TranslationMode = {
   /** RTADDR.TTM. */
   readonly tableMode: number;
@@ -20,13 +21,13 @@ export type TranslationMode = {
   /** Drop whatever the unit cached of a device's entries, and of a domain: domain_context_clear_one, and its like. */
   invalidateDevice(sourceId: number, did: number): void;
   /** A device was found: what every device has, before it has a domain. */
-  probe(sourceId: number): void;
+  probe(ids: readonly number[]): void;
   /** A device without a domain goes, with what every device has. */
-  remove(sourceId: number): void;
+  remove(ids: readonly number[]): void;
   /** Give a device a domain; it must have none. */
-  attach(sourceId: number, domain: Domain): void;
+  attach(ids: readonly number[], domain: Domain): void;
   /** Take a device's domain away: clear the entry, then drop what the caches know of it. */
-  detach(sourceId: number, domain: Domain): void;
+  detach(ids: readonly number[], domain: Domain): void;
   /** Invalidate all that the unit caches of a domain, and wait. */
   flushDomain(domain: PagingDomain | NestedDomain): void;
   /**

@@ -63,10 +63,14 @@ export class UnitDriver {
     return this.usedMode;
   }
 
-  /** A device was found: whether it may keep translations of its own, and then what every device has. */
-  probe(fn: PciFunction, atsAllowed: boolean): void {
+  /**
+   * A device was found: whether it may keep translations of its own, and then what every device has.
+   *
+   * @param aliases source ids of its DMA, its own first
+   */
+  probe(fn: PciFunction, aliases: readonly number[], atsAllowed: boolean): void {
     this.usedAts?.probe(fn, this.unit.capabilities.deviceTlb, atsAllowed);
-    this.mode.probe(fn.sourceId);
+    this.mode.probe(aliases);
   }
 
   /** Whether ATS of a device is enabled. */
