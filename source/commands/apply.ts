@@ -16,7 +16,7 @@ import type { Command, DeviceTarget } from './command.ts';
 import { PAST_THE_IOMMU, sendRequest } from './device-requests.ts';
 import { echo, lacksDriver } from './echo.ts';
 import { findEntry, withFields } from './entry.ts';
-import { Refused, type Result } from './result.ts';
+import { noDevice, Refused, type Result } from './result.ts';
 
 type MachineCommand = Extract<
   Command,
@@ -45,7 +45,7 @@ export function carryOut(simulation: Simulation, command: MachineCommand): Resul
   if (command.name === 'device' && command.device === 'all') return moveAll(simulation, command.to);
   if (command.name === 'workload' && command.device === 'all') return setWorkloads(simulation, command.to);
   const device = simulation.machine.find(command.device);
-  if (device === undefined) throw new Refused(`there is no device ${command.device}`);
+  if (device === undefined) throw new Refused(noDevice(command.device));
   switch (command.name) {
     case 'device':
       return move(simulation, device, command.to);
@@ -254,7 +254,7 @@ function writeEntry(
   machine.memory.writeWords(entry.at, words);
   // A root entry is for a whole bus. The others are the device's own.
   if (table === 'root' || did === null) machine.kernel.invalidateEverything();
-  else machine.kernel.invalidateDevice(device.model.sourceId, did);
+  else machine.kernel.invalidateDevice(device.requesterId, did);
   const change = fields.map(({ field, value }) => `${field} = ${Number(value) < 10 ? Number(value) : value}`);
   journal.command('entry', name, `${entry.layout.name}: ${change.join(', ')}`);
   return {

@@ -2,7 +2,7 @@
 import { nearest } from '../linux/nearest.ts';
 import { type KernelVersion, NEWEST_VERSION, OLDEST_VERSION, readVersion } from '../linux/version.ts';
 import { guestModels } from '../machine/guest.ts';
-import { deviceModels } from '../machine/topology.ts';
+import { deviceModels, knownDevices } from '../machine/topology.ts';
 import { vfioInterfaces } from '../machine/vfio-program.ts';
 import { BadSetting, checkValues, type Overrides, readSetting, valuesWith } from '../parameters/registry.ts';
 import { hexOf, parseHalves } from '../vtd/bits.ts';
@@ -25,7 +25,7 @@ export function unexpected(what: string, got: string | undefined, valid: readonl
 }
 
 export function deviceName(word: string | undefined): string {
-  const found = deviceModels.find(({ name, sourceId }) => name === word || parseBdf(word ?? '') === sourceId);
+  const found = knownDevices.find(({ name, sourceId }) => name === word || parseBdf(word ?? '') === sourceId);
   if (found !== undefined) return found.name;
   const byAddress = word !== undefined && /[:.]/.test(word);
   const names = deviceModels.map(({ name, sourceId }) => (byAddress ? bdf(sourceId) : name));

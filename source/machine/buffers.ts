@@ -159,8 +159,9 @@ export class GuestBuffers implements Buffers {
   private nextSmall = 0;
   private nextLarge = 0x0800_0000;
 
-  constructor(guest: GuestModel) {
-    this.pages = guest.bytes / PAGE;
+  /** @param dmaMask what the device reaches; the guest's driver takes memory below it */
+  constructor(guest: GuestModel, dmaMask: number) {
+    this.pages = Math.min(guest.bytes, dmaMask + 1) / PAGE;
   }
 
   acquire(bytes: number): Buffer {

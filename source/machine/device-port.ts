@@ -48,7 +48,7 @@ export class DevicePort implements Gate {
    */
   ask(hi: number, lo: number, bytes: number, access: number): number {
     const { port, device } = this;
-    const { sourceId } = device.model;
+    const { requesterId: sourceId } = device;
     let left = bytes;
     let high = hi;
     let low = lo;
@@ -66,7 +66,7 @@ export class DevicePort implements Gate {
 
   /** Send an interrupt behind what the device has written. */
   interrupt(at: number, data: number): void {
-    this.port.write(this.device.model.sourceId, 0, at, 4, undefined, undefined, data);
+    this.port.write(this.device.requesterId, 0, at, 4, undefined, undefined, data);
   }
 
   /** A request was made at once, and its translation took so long. */

@@ -20,6 +20,8 @@ export type Device = {
   readonly tlb: DeviceTlb | null;
   /** Its requests under way. */
   readonly port: DevicePort;
+  /** What its requests come with: its own source id, or that of the bridge above its PCI bus. */
+  readonly requesterId: number;
   /** What the unit counted for it. */
   readonly counts: Counts;
   guest: GuestModel | null;

@@ -170,8 +170,8 @@ export class DmaPath {
     const { translator } = this.unit;
     this.noted = this.observer?.wantsInterrupt(device) ? [] : null;
     translator.steps = this.noted;
-    translator.translate(device.model.sourceId, 0, at, WRITE);
-    translator.interrupt(device.model.sourceId, at, data, bytes);
+    translator.translate(device.requesterId, 0, at, WRITE);
+    translator.interrupt(device.requesterId, at, data, bytes);
     translator.steps = null;
   }
 
@@ -232,7 +232,7 @@ export class DmaPath {
         break;
       }
       let outcome = 0;
-      const ns = this.timed.atOnce(device.model.sourceId, high, low, () => {
+      const ns = this.timed.atOnce(device.requesterId, high, low, () => {
         outcome = this.decide(device, high, low, access);
         return outcome === PEER_TO_PEER ? 0 : this.unit.translator.reads;
       });
@@ -269,7 +269,7 @@ export class DmaPath {
     const { translator } = this.unit;
     const isMemoryRequest = kind === 'untranslated' || kind === 'translated';
     if (isMemoryRequest && this.isPeerToPeer(device, hi, lo)) return PEER_TO_PEER;
-    const { sourceId } = device.model;
+    const { requesterId: sourceId } = device;
     switch (kind) {
       case 'translation': {
         const reply = translator.translationRequest(sourceId, hi, lo, access === READ, pasid);
@@ -295,7 +295,7 @@ export class DmaPath {
     this.noted = this.observer?.wants(device) ? [] : null;
     if (this.isPeerToPeer(device, hi, lo)) return PEER_TO_PEER;
     translator.steps = this.noted;
-    const outcome = translator.translate(device.model.sourceId, hi, lo, access);
+    const outcome = translator.translate(device.requesterId, hi, lo, access);
     translator.steps = null;
     return outcome;
   }

@@ -6,7 +6,7 @@
 import type { KernelBuild, Platform } from '../linux/boot/policy.ts';
 import type { FileTree } from '../linux/files/file-tree.ts';
 import { Kernel } from '../linux/kernel.ts';
-import { isRoutedToPeer } from '../linux/pci.ts';
+import { isRoutedToPeer, type PciFunction, requesterIdOf } from '../linux/pci.ts';
 import { KernelRefusal } from '../linux/refusal.ts';
 import type { PerfEvent } from '../linux/unit/perf-event.ts';
 import { PerformanceMonitoring } from '../linux/unit/performance-monitoring.ts';
@@ -46,7 +46,7 @@ import {
 } from './memory-map.ts';
 import { HUGE_PAGES_BYTES, HUGE_PAGES_VIRTUAL, ProcessBuffers, type ProcessMemory } from './process.ts';
 import { Random } from './random.ts';
-import { type DeviceModel, deviceModels, functions } from './topology.ts';
+import { type DeviceModel, type Topology, topologyOf } from './topology.ts';
 import type { MadeCall } from './vfio-calls.ts';
 import { type VfioInterface, VfioProgram } from './vfio-program.ts';
 import type { ProgramMemory } from './vfio-taking.ts';
@@ -96,9 +96,8 @@ export class Machine {
   private readonly clock: Timeline;
   private readonly timed: TimedUnit;
   private readonly contiguous = new ContiguousZone();
-  private readonly tlbs = new Map(
-    functions.filter(({ ats }) => ats).map(({ sourceId }) => [sourceId, new DeviceTlb(DEVICE_TLB_ENTRIES)]),
-  );
+  private readonly topology: Topology;
+  private readonly tlbs: ReadonlyMap<number, DeviceTlb>;
   private readonly guestOwners = new Map<GuestModel, OwnerId>();
   private readonly regionOwners = new Map<OwnerId, Device>();
   private readonly qemus = new Map<GuestModel, VfioProgram>();
@@ -114,6 +113,11 @@ export class Machine {
     this.clock = clock;
     this.values = valuesWith(options.parameters ?? {});
     const { values } = this;
+    this.topology = topologyOf(values['pc.pciBus'] === 'yes');
+    const { functions, devices } = this.topology;
+    this.tlbs = new Map(
+      functions.filter(({ ats }) => ats).map(({ sourceId }) => [sourceId, new DeviceTlb(DEVICE_TLB_ENTRIES)]),
+    );
     this.unit = new Iommu(
       this.memory,
       unitOf(options.unit ?? presets.skylake, values),
@@ -161,7 +165,7 @@ export class Machine {
       this.guestOwners.set(guest, owner);
     }
     this.claimer = this.newProgram({ name: 'vfio user', comm: 'vfio-user', pid: 3001 }, 1, []);
-    this.devices = deviceModels.map((model) => this.addDevice(model));
+    this.devices = devices.map((model) => this.addDevice(model));
     this.placeRegisters();
     this.bindHostDrivers();
     for (const device of this.devices) this.startAtBoot(device);
@@ -175,7 +179,7 @@ export class Machine {
 
   /** The default driver of a host for a device. */
   hostDriver(device: Device): string | null {
-    return functions.find((fn) => fn.sourceId === device.model.sourceId)?.driver ?? null;
+    return this.functionOf(device.model.sourceId)?.driver ?? null;
   }
 
   /** Start a device's workload on the buffers of whoever owns it. */
@@ -249,7 +253,8 @@ export class Machine {
     if (device.virtualIommu !== null) {
       return new VirtualBuffers(device.virtualIommu, kernel, values['guest.exitNs'] * values['cpu.ghz']);
     }
-    if (device.guest !== null) return new GuestBuffers(device.guest);
+    if (device.guest !== null)
+      return new GuestBuffers(device.guest, this.kernel.device(device.model.sourceId).fn.dmaMask);
     if (device.process !== null) return new ProcessBuffers(device.process);
     return new HostBuffers(kernel, this.map, this.contiguous, device.model.sourceId, device.buffers);
   }
@@ -293,6 +298,11 @@ export class Machine {
    */
   giveToProcess(device: Device): void {
     const { program, memory } = this.processWithDrivers();
+    const { dmaMask } = this.kernel.device(device.model.sourceId).fn;
+    if (memory.iova + HUGE_PAGES_BYTES - 1 > dmaMask) {
+      const why = `testpmd has no memory below its mask of 0x${dmaMask.toString(16)}`;
+      throw new KernelRefusal('ENOTSUP', `${device.model.name}: ${why}`);
+    }
     this.lendTo(device, () => {
       program.take(device.model, 'memory', 'container');
       device.heldBy = program;
@@ -459,17 +469,19 @@ export class Machine {
 
   private groupSiblings(sourceId: number): number[] {
     const { group } = this.kernel.device(sourceId);
-    return functions
+    return this.topology.functions
       .map((fn) => fn.sourceId)
       .filter((id) => id !== sourceId && this.kernel.device(id).group === group && group !== null);
   }
 
   private addDevice(model: DeviceModel): Device {
+    const requesterId = requesterIdOf(this.topology.functions, model.sourceId);
     const known: Omit<Device, 'port'> = {
       model,
       buffers: this.map.addOwner(`${model.name} buffer`),
       tlb: this.tlbs.get(model.sourceId) ?? null,
-      counts: this.unit.translator.countRequester(model.sourceId),
+      requesterId,
+      counts: this.unit.translator.countRequester(requesterId),
       guest: null,
       process: null,
       heldBy: null,
@@ -487,7 +499,7 @@ export class Machine {
     const device: Device = Object.assign(known, {
       port: new DevicePort(known as Device, this.dma, this.timed, this.values, this.clock, chance),
     });
-    for (const { start, end } of functions.find((fn) => fn.sourceId === model.sourceId)?.reserved ?? []) {
+    for (const { start, end } of this.functionOf(model.sourceId)?.reserved ?? []) {
       const owner = this.map.addOwner(`${model.name} firmware region`);
       this.map.give(start, end + 1 - start, owner);
       this.regionOwners.set(owner, device);
@@ -497,6 +509,7 @@ export class Machine {
 
   /** Registers of the devices with a name, then of the other functions that share a slot with one. */
   private placeRegisters(): void {
+    const { functions, devices: deviceModels } = this.topology;
     for (const { name, sourceId } of deviceModels) this.map.addRegisters(sourceId, name);
     for (const { sourceId } of functions) {
       const isSibling = deviceModels.some((model) => model.sourceId >>> 3 === sourceId >>> 3);
@@ -508,11 +521,15 @@ export class Machine {
   /** Whether an address leads to another function without passing the unit. */
   private reachesPeer({ model }: Device, address: number): boolean {
     const peer = this.map.functionAt(address);
-    return peer !== null && isRoutedToPeer(functions, model.sourceId, peer);
+    return peer !== null && isRoutedToPeer(this.topology.functions, model.sourceId, peer);
+  }
+
+  private functionOf(sourceId: number): PciFunction | undefined {
+    return this.topology.functions.find((fn) => fn.sourceId === sourceId);
   }
 
   private bindHostDrivers(): void {
-    for (const fn of functions) this.kernel.bindDriver(fn.sourceId, fn.driver);
+    for (const fn of this.topology.functions) this.kernel.bindDriver(fn.sourceId, fn.driver);
   }
 
   /** At boot a device that a guest is to have is given to it; without an IOMMU the guest gets a stand-in. */
@@ -550,7 +567,8 @@ export class Machine {
   /** Whether buffers of a device can be copied through the bounce buffers. */
   private isBounced({ model }: Device): boolean {
     const { settings } = this.kernel;
-    return this.kernel.device(model.sourceId).fn.untrusted || settings.swiotlb === 'force';
+    const { untrusted, dmaMask } = this.kernel.device(model.sourceId).fn;
+    return untrusted || dmaMask < MEMORY_BYTES - 1 || settings.swiotlb === 'force';
   }
 
   /** Let a workload go on, and again after each wait that it asks for. */

@@ -10,7 +10,7 @@ import {
   usesScalableMode,
 } from '../linux/boot/policy.ts';
 import type { Capabilities } from '../vtd/unit/capabilities.ts';
-import { deviceModels, functions } from './topology.ts';
+import { topologyOf } from './topology.ts';
 
 export type DevicePreview = {
   readonly name: string;
@@ -33,6 +33,8 @@ export type BootPreview = {
 export type PreviewMachine = {
   readonly build: KernelBuild;
   readonly platform: Platform;
+  /** It has a PCI bus: pc.pciBus. */
+  readonly pciBus: boolean;
   /** ECAP.PT. */
   readonly passThrough: boolean;
   /** ECAP.IR: without it VFIO assigns nothing, unless it is told that this is fine. */
@@ -47,6 +49,7 @@ export type PreviewMachine = {
 export const plainMachine: PreviewMachine = {
   build: defaultBuild,
   platform: plainPlatform,
+  pciBus: false,
   passThrough: true,
   interruptRemapping: true,
   cachingMode: false,
@@ -59,15 +62,17 @@ export function previewMachine(
   unit: Capabilities,
   build: KernelBuild = defaultBuild,
   platform: Platform = plainPlatform,
+  pciBus = false,
 ): PreviewMachine {
   const { passThrough, interruptRemapping, cachingMode, scalableMode, firstStage } = unit;
-  return { build, platform, passThrough, interruptRemapping, cachingMode, scalableMode, firstStage };
+  return { build, platform, pciBus, passThrough, interruptRemapping, cachingMode, scalableMode, firstStage };
 }
 
 /** Read a boot line as the kernel would, and say who would be translated. */
 export function previewBoot(line: string, machine: PreviewMachine = plainMachine): BootPreview {
   const { build, platform, passThrough, cachingMode } = machine;
   const settings = readBootLine(line, build.version);
+  const { functions, devices: deviceModels } = topologyOf(machine.pciBus);
   const externalPort = functions.some(({ untrusted }) => untrusted);
   const firstStage = machine.firstStage && usesScalableMode(settings, build, machine);
   const policy = decide(settings, build, { cachingMode, firstStage, externalPort, platform });

@@ -1,4 +1,4 @@
-/** The PCI functions of the simulated PC in order of enumeration, and the six devices that do the work. */
+/** The PCI functions of the simulated PC in order of enumeration, and the devices that do the work. */
 import { FULL_ACS, type PciFunction } from '../linux/pci.ts';
 import { sourceId } from '../vtd/source-id.ts';
 import { USB_REGION } from './memory-map.ts';
@@ -48,7 +48,7 @@ export const functions: readonly PciFunction[] = [
   fn([7, 0x00, 0], [6, 0x00, 0], { untrusted: true, ats: true }),
 ];
 
-export type WorkloadName = 'network ring' | 'block I/O' | 'USB' | 'stream' | 'stranger';
+export type WorkloadName = 'network ring' | 'block I/O' | 'USB' | 'stream' | 'stranger' | 'sound';
 
 export type DeviceModel = {
   readonly name: string;
@@ -98,3 +98,41 @@ export const deviceModels: readonly DeviceModel[] = [
     guest: null,
   },
 ];
+
+/** A machine's functions in order of enumeration, and those with a name in the order of the dashboard. */
+export type Topology = {
+  readonly functions: readonly PciFunction[];
+  readonly devices: readonly DeviceModel[];
+};
+
+const pc: Topology = { functions, devices: deviceModels };
+
+/** The port that a PCI bus is below, behind a bridge. */
+const pciPort = fn([0, 0x1c, 5], null, rootPort);
+
+/** The same PC with a PCI bus: a sound card that reaches 256 MiB, and a card beside it that nobody drives. */
+const pcWithPciBus: Topology = {
+  functions: [
+    ...functions.filter((each) => each.sourceId < pciPort.sourceId),
+    pciPort,
+    ...functions.filter((each) => each.sourceId > pciPort.sourceId),
+    fn([8, 0x00, 0], [0, 0x1c, 5], { kind: 'PCIe-to-PCI bridge', acs: 0 }),
+    fn([9, 0x01, 0], [8, 0x00, 0], { driver: 'snd_es1968', acs: 0, dmaMask: 2 ** 28 - 1 }),
+    fn([9, 0x02, 0], [8, 0x00, 0], { acs: 0, dmaMask: 2 ** 32 - 1 }),
+  ],
+  devices: [
+    ...deviceModels,
+    {
+      name: 'snd0',
+      sourceId: sourceId(9, 1, 0),
+      description: 'sound card on a PCI bus, 28-bit',
+      workload: 'sound',
+      guest: null,
+    },
+  ],
+};
+
+export const topologyOf = (hasPciBus: boolean): Topology => (hasPciBus ? pcWithPciBus : pc);
+
+/** Devices that some machine has. */
+export const knownDevices: readonly DeviceModel[] = pcWithPciBus.devices;

@@ -46,6 +46,8 @@ export function startWorkload(name: WorkloadName, context: WorkloadContext): Wor
       return stream(context);
     case 'stranger':
       return stranger(context);
+    case 'sound':
+      return sound(context);
   }
 }
 
@@ -158,6 +160,27 @@ function* usb(context: WorkloadContext): Workload {
   }
 }
 
+/** 48,000 samples of four bytes a second, fetched in bursts; the driver maps what is played in each period. */
+const PERIOD_BYTES = 512;
+const SOUND_BURST = 64;
+const SOUND_BURST_NS = 333_333;
+
+/** A sound card on a PCI bus: it fetches what it plays. Its interrupt is a pin, and no message. */
+function* sound(context: WorkloadContext): Workload {
+  const { buffers, slowness } = context;
+  for (;;) {
+    const period = buffers.acquire(PERIOD_BYTES, 'toDevice');
+    try {
+      for (let at = 0; at < PERIOD_BYTES; at += SOUND_BURST) {
+        context.dma(period.address + at, SOUND_BURST, READ);
+        yield slowness * SOUND_BURST_NS;
+      }
+    } finally {
+      buffers.release(period);
+    }
+  }
+}
+
 const STREAM_BYTES = 2 ** 21;
 const STREAM_BUFFERS = 64;
 const BURST = 8;
@@ -195,6 +218,7 @@ export const workingSets: Readonly<Record<WorkloadName, number>> = {
   USB: 2 * 4096,
   stream: (STREAM_BUFFERS + 1) * STREAM_BYTES,
   stranger: Number.POSITIVE_INFINITY,
+  sound: PERIOD_BYTES,
 };
 
 /** What the stranger is after, again and again: kernel text, data, the memory of both guests, a free page. */

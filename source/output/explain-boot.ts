@@ -1,7 +1,7 @@
 /** `dmascope boot`: what each word of a boot line does to which device. */
 import { type BootWord, readBootLine } from '../linux/boot/boot-line.ts';
 import { type DevicePreview, type PreviewMachine, previewBoot } from '../machine/preview.ts';
-import { deviceModels } from '../machine/topology.ts';
+import { knownDevices } from '../machine/topology.ts';
 import { bdf } from '../vtd/source-id.ts';
 
 /** Devices to which a word makes the same difference. */
@@ -58,4 +58,4 @@ function changesBetween(without: readonly DevicePreview[], now: readonly DeviceP
 const stateText = ({ lane, domain }: DevicePreview): string =>
   lane === 'off' ? 'the IOMMU is off' : `${lane === 'guest' ? 'translated for a guest' : lane} (${domain})`;
 
-const bdfOf = (name: string): string => bdf(deviceModels.find((model) => model.name === name)?.sourceId ?? 0);
+const bdfOf = (name: string): string => bdf(knownDevices.find((model) => model.name === name)?.sourceId ?? 0);

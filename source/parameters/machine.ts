@@ -1,5 +1,5 @@
 /** The simulated PC around the unit. */
-import { count, figure } from './declaration.ts';
+import { choice, count, figure } from './declaration.ts';
 
 export const machineParameters = {
   'nic.packetNs': figure('ns', {
@@ -40,6 +40,12 @@ export const machineParameters = {
     default: 5000,
     most: 1e9,
     source: 'our choice: an exit to user space and back',
+  }),
+  'pc.pciBus': choice(['no', 'yes'], {
+    meaning:
+      'the PC has a PCI bus behind a bridge of PCI Express, and on it snd0, a sound card that reaches 256 MiB',
+    default: 'no',
+    source: 'our choice: as PCs had them until about 2015',
   }),
   'vfio.memlockMiB': count('MiB', {
     meaning:

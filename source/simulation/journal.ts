@@ -121,7 +121,8 @@ export class Journal implements DmaObserver, KernelObserver {
 
   interrupted(record: InterruptRecord, recorded: boolean): void {
     const { device, at, bytes, index, result, fault } = record;
-    const { name, sourceId } = device.model;
+    const { name } = device.model;
+    const { requesterId: sourceId } = device;
     const object = index === null ? `addr ${hex(at >>> 0)}` : `index ${hex(index)}`;
     if (fault !== 0) {
       const isInterrupt = isInterruptFault(fault);
@@ -174,7 +175,8 @@ export class Journal implements DmaObserver, KernelObserver {
     fault,
     steps,
   }: InterruptRecord): Transaction {
-    const { name, sourceId } = device.model;
+    const { name } = device.model;
+    const { requesterId: sourceId } = device;
     const told =
       steps.length > 0 ? steps : this.machine.unit.explainInterrupt(sourceId, at, data, bytes).steps;
     return this.keepTransaction({
@@ -218,7 +220,8 @@ export class Journal implements DmaObserver, KernelObserver {
   }
 
   blocked(record: DmaRecord, recorded: boolean): void {
-    const { name, sourceId } = record.device.model;
+    const { name } = record.device.model;
+    const { requesterId: sourceId } = record.device;
     if (record.fault === 0) return this.unsupported(record);
     const entry: FaultEntry = {
       timeNs: this.now(),
@@ -393,11 +396,12 @@ export class Journal implements DmaObserver, KernelObserver {
   private withSteps(record: DmaRecord): DmaRecord {
     if (record.steps.length > 0) return record;
     const { device, hi, lo, access } = record;
-    return { ...record, steps: this.machine.unit.explain(device.model.sourceId, hi, lo, access).steps };
+    return { ...record, steps: this.machine.unit.explain(device.requesterId, hi, lo, access).steps };
   }
 
   private keep(record: DmaRecord): Transaction {
-    const { name, sourceId } = record.device.model;
+    const { name } = record.device.model;
+    const { requesterId: sourceId } = record.device;
     const transaction: Transaction = {
       id: this.nextTransaction++,
       timeNs: this.now(),

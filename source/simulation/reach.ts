@@ -20,7 +20,8 @@ export function reachOf({ machine }: Simulation, device: Device): Reach {
   const { sourceId } = device.model;
   if (!kernel.policy.translation) return EVERYTHING;
   const { attached } = kernel.device(sourceId);
-  if (attached === null || endsBeforePaging(unit.explain(sourceId, 0, 0, READ).fault)) return NOTHING;
+  if (attached === null || endsBeforePaging(unit.explain(device.requesterId, 0, 0, READ).fault))
+    return NOTHING;
   if (attached.type === 'identity') return EVERYTHING;
   // What a guest maps of its memory bounds what lies below.
   const table =
@@ -32,7 +33,7 @@ export function reachOf({ machine }: Simulation, device: Device): Reach {
   // Gone from the tables, and not yet from the IOTLB.
   const isGone = (iova: number) =>
     [READ, WRITE].every((access) => {
-      const { outcome } = unit.explain(sourceId, highHalf(iova), lowHalf(iova), access, true);
+      const { outcome } = unit.explain(device.requesterId, highHalf(iova), lowHalf(iova), access, true);
       return outcomeNames[outcome] === 'blocked';
     });
   const stale = unit.translator.iotlb

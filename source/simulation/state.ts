@@ -54,7 +54,12 @@ export function snapshotOf(
     source: 'simulation',
     title: null,
     boot: options.boot,
-    machine: previewMachine(unit.capabilities, options.build, options.platform),
+    machine: previewMachine(
+      unit.capabilities,
+      options.build,
+      options.platform,
+      machine.values['pc.pciBus'] === 'yes',
+    ),
     seed: options.seed,
     timeNs: simulation.now,
     state,

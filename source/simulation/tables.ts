@@ -44,9 +44,9 @@ export function tablePath(
 ): TablePath {
   const { hi, lo } = parseHalves(address) ?? { hi: 0, lo: 0 };
   const { unit } = machine;
-  const met = unit.explain(device.model.sourceId, hi, lo, WRITE, true);
-  const cached = met.outcome === Outcome.BLOCKED ? unit.explain(device.model.sourceId, hi, lo, WRITE) : met;
-  const way = wayOf(machine, device.model.sourceId);
+  const met = unit.explain(device.requesterId, hi, lo, WRITE, true);
+  const cached = met.outcome === Outcome.BLOCKED ? unit.explain(device.requesterId, hi, lo, WRITE) : met;
+  const way = wayOf(machine, device.requesterId);
   const { first, second } = way;
   const isNested = first !== null && second !== null;
   const top = first ?? second;
@@ -232,7 +232,7 @@ function cachedOf({ unit }: Machine, { did, pasid }: Way): Cached {
 }
 
 function functionName(machine: Machine, sourceId: number): string {
-  const device = machine.devices.find(({ model }) => model.sourceId === sourceId);
+  const device = machine.devices.find(({ requesterId }) => requesterId === sourceId);
   return device === undefined ? bdf(sourceId) : `${bdf(sourceId)} ${device.model.name}`;
 }
 

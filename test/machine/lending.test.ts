@@ -259,3 +259,50 @@ test('a buffer that cannot be mapped is given back, however often a driver tries
   // Of 2 MiB each, from memory of 440 MiB; bounce buffers have no room for them in a row.
   for (let i = 0; i < 300; i++) expect(type(run, 'map nic0 1 2097152').text).toMatch(/SWIOTLB/);
 });
+
+describe('a PC with a PCI bus', () => {
+  const legacy = (boot: string) => session(boot, { parameters: { 'pc.pciBus': 'yes' } });
+
+  test('has a sound card that reaches 256 MiB: bounced in passthrough, and not where it is translated', () => {
+    for (const [boot, landed] of [
+      ['intel_iommu=on iommu=pt', 'bounce buffers'],
+      ['', 'bounce buffers'],
+      ['intel_iommu=on', 'snd0 buffer'],
+    ] as const) {
+      const run = legacy(boot);
+      run.advance(run.simulation.now + 5e6);
+      expect(device(run, 'snd0').counts).toMatchObject({ faults: 0 });
+      expect(device(run, 'snd0').counts.requests).toBeGreaterThan(10);
+      const last = run.simulation.journal.transactionsOf('snd0')[0];
+      expect(last.landed).toBe(landed);
+      expect(Number(last.address)).toBeLessThan(2 ** 28);
+    }
+  });
+
+  test('faults there are of the bridge, in the list as in the log of the kernel', () => {
+    const run = legacy('intel_iommu=on');
+    type(run, 'workload all stop; dma snd0 write 0x1000');
+    const [group] = run.snapshot().faults;
+    expect(group).toMatchObject({ device: 'snd0', bdf: '09:00.0', reason: 5 });
+    expect(group.dmesg).toContain('Request device [09:00.0]');
+    type(run, 'entry snd0 context P=0');
+    expect(type(run, 'dma snd0 write 0x1000').text).toContain('fault 0x02');
+  });
+
+  test('its cards go to a guest together, and the preview of a boot line has them', () => {
+    const run = legacy('intel_iommu=on');
+    type(run, 'device snd0 guest A; workload all stop');
+    expect(type(run, 'dma snd0 write 0x200000').text).toContain('guest A RAM');
+    const { kernel } = run.simulation.machine;
+    expect(kernel.device(0x0910).attached).toBe(kernel.device(0x0908).attached);
+    const { machine } = run.snapshot();
+    expect(previewBoot('intel_iommu=on iommu=pt', machine).devices.at(-1)).toMatchObject({
+      name: 'snd0',
+      domain: 'identity',
+    });
+  });
+
+  test('another PC says what would have such a card', () => {
+    expect(type(session(''), 'dma snd0 write 0x1000').text).toContain('pc.pciBus=yes');
+  });
+});

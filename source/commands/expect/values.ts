@@ -4,7 +4,7 @@
  */
 import type { Device } from '../../machine/device.ts';
 import { outcomeNames } from '../../machine/dma.ts';
-import { deviceModels } from '../../machine/topology.ts';
+import { knownDevices } from '../../machine/topology.ts';
 import { reachOf } from '../../simulation/reach.ts';
 import type { Simulation } from '../../simulation/simulation.ts';
 import type { Transaction } from '../../simulation/snapshot.ts';
@@ -18,7 +18,7 @@ import { Offset, registerLayouts } from '../../vtd/unit/registers.ts';
 import { addressFor } from '../buffers.ts';
 import { type EntryTable, entryTables } from '../command.ts';
 import { fieldNames, fieldsOfTable, findEntry } from '../entry.ts';
-import { Refused } from '../result.ts';
+import { noDevice, Refused } from '../result.ts';
 
 /** Numbers; words and texts; lines of text. */
 export type Value = number | bigint | string | readonly string[];
@@ -259,7 +259,7 @@ function imagined({ machine }: Simulation, device: Device, address: string, acce
     const landed = machine.map.nameAt(join(halves.hi, halves.lo));
     return { outcome: 'peer-to-peer', output: hexOf(halves.hi, halves.lo), fault: 0, landed, steps: [] };
   }
-  const met = machine.unit.explain(device.model.sourceId, halves.hi, halves.lo, access);
+  const met = machine.unit.explain(device.requesterId, halves.hi, halves.lo, access);
   const outcome = outcomeNames[met.outcome];
   const output = outcome === 'blocked' || outcome === 'interrupt' ? null : hexOf(met.hi, met.lo);
   const landed = output === null ? null : machine.map.nameAt(Number(output));
@@ -328,7 +328,7 @@ export function askedName(device: string, question: string, address: string, tai
 export const questionNames: readonly string[] = questions;
 export const pageFields = (): readonly string[] => fieldNames('page');
 
-export const isDevice = (name: string): boolean => deviceModels.some((model) => model.name === name);
+export const isDevice = (name: string): boolean => knownDevices.some((model) => model.name === name);
 
 function registerField(register: (typeof registers)[number], field: string): Name | null {
   const layout = registerLayouts[register];
@@ -346,7 +346,7 @@ function registerField(register: (typeof registers)[number], field: string): Nam
 
 function deviceOf({ machine }: Simulation, name: string): Device {
   const device = machine.find(name);
-  if (device === undefined) throw new Refused(`there is no device ${name}`);
+  if (device === undefined) throw new Refused(noDevice(name));
   return device;
 }
 

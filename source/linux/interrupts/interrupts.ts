@@ -30,7 +30,7 @@ const ISA_USED = [
   { pin: 9, irq: 9 },
 ];
 /** Vectors that a driver asks for; one where it is not listed. */
-const vectorsOfDriver: Readonly<Record<string, number>> = { ixgbe: 2, nvme: 2 };
+const vectorsOfDriver: Readonly<Record<string, number>> = { ixgbe: 2, nvme: 2, snd_es1968: 0 };
 /** The first vector that a guest gives a device of its own. */
 const GUEST_VECTOR = 0x41;
 
