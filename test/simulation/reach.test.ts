@@ -23,8 +23,8 @@ test('with iommu=pt the host devices do, and the others do not', () => {
   expect(reach('intel_iommu=on iommu=pt')).toMatchObject({
     nic0: pages(ALL),
     nvme0: pages(ALL),
-    gpu0: pages(147_456),
-    hba1: pages(90_112),
+    gpu0: pages(147_424),
+    hba1: pages(90_080),
     tb0: pages(0),
   });
 });
