@@ -21,11 +21,11 @@ import { presets, type UnitDescription } from '../vtd/unit/capabilities.ts';
 import { Iommu } from '../vtd/unit/iommu.ts';
 
 const MiB = 2 ** 20;
-const MEMORY_BYTES = 2048 * MiB;
+const MEMORY_BYTES = 4096 * MiB;
 const TABLE_ZONE = [16 * MiB, 256 * MiB] as const;
-const DATA_ZONE = [256 * MiB, 1280 * MiB] as const;
+const DATA_ZONE = [256 * MiB, 2304 * MiB] as const;
 /** Where contiguous memory begins, on a boundary of large pages. */
-export const CONTIGUOUS = 1280 * MiB;
+export const CONTIGUOUS = 2304 * MiB;
 
 /** The unit of every experiment, but for what parameters change of it. */
 export const experimentUnit: UnitDescription = presets.skylake;

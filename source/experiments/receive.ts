@@ -5,6 +5,7 @@ import { Counter } from '../vtd/performance/counters.ts';
 import { Host } from './host.ts';
 
 const PAGE = 4096;
+const LARGE_PAGE = 2 ** 21;
 
 export type ReceiveRun = ReceiveLoad & {
   readonly values: Values;
@@ -24,7 +25,26 @@ export type ReceiveResult = {
   /** Of the time of the cores. */
   readonly cpuShare: number;
   readonly invalidationsPerPage: number;
+  /** Entries of PTcache-L3, 2 MiB each, that were used between two uses of one: so many at most. */
+  readonly l3Distance: number;
+  /** Receive buffers of the cores that stay mapped, in bytes. */
+  readonly mappedBytes: number;
 };
+
+/** How many other things of a kind were used between two uses of the same one. */
+class Distances {
+  /** The largest so far. */
+  most = 0;
+  /** The one used last first. */
+  private readonly recent: number[] = [];
+
+  use(thing: number): void {
+    const at = this.recent.indexOf(thing);
+    if (at >= 0) this.recent.splice(at, 1);
+    this.most = Math.max(this.most, at);
+    this.recent.unshift(thing);
+  }
+}
 
 export function runReceive(options: ReceiveRun): ReceiveResult {
   const { values, boot, cpus, cores, pages, ring } = options;
@@ -36,6 +56,8 @@ export function runReceive(options: ReceiveRun): ReceiveResult {
     received++;
     if (received === warmUp) before = totals();
   });
+  const distances = new Distances();
+  for (const ring of rings) ring.uses = (address) => distances.use(Math.floor(address / LARGE_PAGE));
 
   const totals = () => ({
     time: host.clock.now(),
@@ -65,5 +87,7 @@ export function runReceive(options: ReceiveRun): ReceiveResult {
     reads: (to.reads - from.reads) / count,
     cpuShare: (to.busyNs - from.busyNs) / (elapsed * cores),
     invalidationsPerPage: (to.invalidations - from.invalidations) / count,
+    l3Distance: distances.most,
+    mappedBytes: rings.reduce((sum, ring) => sum + ring.mappedBytes, 0),
   };
 }

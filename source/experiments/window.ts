@@ -11,6 +11,8 @@ export type WindowRun = WindowLoad & {
   readonly values: Values;
   /** Requests to measure, after some for the caches to fill. */
   readonly requests: number;
+  /** Told how long each of these took. */
+  each?(ns: number): void;
 };
 
 export type WindowResult = {
@@ -37,7 +39,9 @@ export function runWindow(options: WindowRun): WindowResult {
       started = host.clock.now();
       before = counts.slice();
     }
-    if (done > WARM_UP) latencies.add(ns);
+    if (done <= WARM_UP) return;
+    latencies.add(ns);
+    options.each?.(ns);
   });
   host.run(() => done >= WARM_UP + requests);
 

@@ -1,7 +1,9 @@
 /** What no unit and no kernel gets around: reads of a walk, compulsory misses, the invalidation queue, staleness. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { perCore } from '../../source/experiments/cpu.ts';
 import { CONTIGUOUS, Host } from '../../source/experiments/host.ts';
+import { runReceive } from '../../source/experiments/receive.ts';
 import type { Mapping } from '../../source/linux/dma-api/dma-api.ts';
 import { type Overrides, valuesWith } from '../../source/parameters/registry.ts';
 import { SECOND_STAGE } from '../../source/vtd/caches/space.ts';
@@ -396,6 +398,65 @@ describe('what was unmapped', () => {
       runs,
     );
   });
+});
+
+test('a core moves no more than its clock allows by the cycles that a packet is charged', () => {
+  const cycles = fc.integer({ min: 0, max: 5000 });
+  fc.assert(
+    fc.property(
+      fc.record({
+        'cpu.ghz': fc.double({ min: 1, max: 5, noNaN: true }),
+        'cpu.packetCycles': cycles,
+        'cpu.allocateIovaCycles': cycles,
+        'cpu.unmapTableCycles': cycles,
+        'cpu.invalidateCycles': cycles,
+        'cpu.deferCycles': cycles,
+      }),
+      fc.constantFrom(STRICT, LAZY),
+      fc.integer({ min: 64, max: 4096 }),
+      (parameters, boot, bytes) => {
+        const { gbps, cycles: charged } = perCore(valuesWith(parameters), boot, bytes, 255);
+        const least =
+          parameters['cpu.packetCycles'] +
+          2 * (parameters['cpu.allocateIovaCycles'] + parameters['cpu.unmapTableCycles']) +
+          2 * (boot === STRICT ? parameters['cpu.invalidateCycles'] : parameters['cpu.deferCycles']);
+
+        expect(charged).toBeGreaterThanOrEqual(least);
+        expect(gbps).toBeLessThanOrEqual((8 * bytes * parameters['cpu.ghz']) / least);
+      },
+    ),
+    { numRuns: 10 },
+  );
+});
+
+test('the buffers of a receiving card are mapped at 2 x cores x MTU x ring bytes, within the next power of two', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 5 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.boolean(),
+      (cores, descriptors, contiguous) => {
+        const ring = 64 * descriptors;
+        const { mappedBytes } = runReceive({
+          values: valuesWith(),
+          boot: STRICT,
+          cpus: cores,
+          cores,
+          flows: cores,
+          ring,
+          contiguous,
+          moderationNs: 1000,
+          wireGbps: 98,
+          pages: 500,
+        });
+        const published = 2 * cores * PAGE * ring;
+
+        expect(mappedBytes).toBe(published);
+        expect(mappedBytes).toBeLessThanOrEqual(2 ** Math.ceil(Math.log2(published)));
+      },
+    ),
+    { numRuns: 10 },
+  );
 });
 
 test('pass-through costs a look-up in the context cache, and no walk', () => {

@@ -12,6 +12,8 @@ import { type Bench, split } from './bench.ts';
 const PAGE = 4096;
 export const PAGES_PER_DESCRIPTOR = 64;
 const WRITE_BYTES = 256;
+/** Packets of one flow that the stack joins to one segment in a poll (GRO, up to 64 KiB); each is acknowledged once. */
+const PACKETS_PER_SEGMENT = 16;
 
 export type ReceiveLoad = {
   /** CPUs that have a ring, and how many of them receive. */
@@ -22,9 +24,7 @@ export type ReceiveLoad = {
   readonly ring: number;
   /** One range of addresses for a descriptor, not one for each page. */
   readonly contiguous: boolean;
-  /** Acknowledgements sent for each page received. */
-  readonly acksPerPage: number;
-  /** From a packet to the interrupt for it. */
+  /** From a packet to the poll of its ring, which takes all packets that have come until then. */
   readonly moderationNs: number;
   /** What the wire carries of payload. */
   readonly wireGbps: number;
@@ -40,7 +40,7 @@ export function startReceive(bench: Bench, load: ReceiveLoad, received: () => vo
   const { cpus, cores, flows, wireGbps, contiguous } = load;
   const { clock } = bench;
   const all = Array.from({ length: cpus }, (_, cpu) => new Ring(bench, cpu, load));
-  if (!contiguous) age(all, bench);
+  if (!contiguous) age(all, bench.seed);
   const rings = all.slice(0, cores);
   const random = new Random(bench.seed, 'flows');
   const packetNs = (8 * PAGE) / wireGbps;
@@ -51,7 +51,7 @@ export function startReceive(bench: Bench, load: ReceiveLoad, received: () => vo
     const wait = Math.max(0, nextAt - clock.now());
     nextAt = clock.now() + wait + packetNs;
     const ring = rings[flow % cores];
-    clock.after(wait, () => ring.packet(receive, received));
+    clock.after(wait, () => ring.packet(flow, receive, received));
   };
   receive();
   return rings;
@@ -59,25 +59,17 @@ export function startReceive(bench: Bench, load: ReceiveLoad, received: () => vo
 
 type Descriptor = { mappings: readonly Mapping[]; pages: readonly number[]; used: number };
 
-/** Addresses that each CPU holds to begin with: a full magazine of 127, and half of the other. */
-const SPARE = 191;
-
 /**
- * On a host that has run for long, addresses have changed places: between descriptors through the magazines of a CPU,
- * and between CPUs through the depot. Where a descriptor has one range, it stays one.
+ * On a host that has run for long the addresses of receive buffers have changed places, between descriptors and between
+ * the rings of all CPUs. Where a descriptor has one range, it stays one. Acknowledgements go on with the same few
+ * addresses: what a CPU gives back last it takes first.
  */
-function age(rings: readonly Ring[], bench: Bench): void {
-  const random = new Random(bench.seed, 'age');
-  const map = (cpu: number) => {
-    const page = bench.newPage();
-    return { mapping: bench.map(page, PAGE, 'fromDevice', cpu), page };
-  };
-  const spare = rings.flatMap((_, cpu) => Array.from({ length: SPARE }, () => map(cpu)));
+function age(rings: readonly Ring[], seed: number): void {
+  const random = new Random(seed, 'age');
   const descriptors = rings.flatMap(({ posted }) => posted);
   const all = descriptors.flatMap(({ mappings, pages }) =>
     mappings.map((mapping, i) => ({ mapping, page: pages[i] })),
   );
-  all.push(...spare);
   for (let i = all.length - 1; i > 0; i--) {
     const j = random.below(i + 1);
     [all[i], all[j]] = [all[j], all[i]];
@@ -87,14 +79,14 @@ function age(rings: readonly Ring[], bench: Bench): void {
     descriptor.mappings = mine.map(({ mapping }) => mapping);
     descriptor.pages = mine.map(({ page }) => page);
   }
-  all.forEach(({ mapping, page }, i) => {
-    bench.unmap(mapping, i % rings.length);
-    bench.freePage(page);
-  });
 }
 
 /** The ring of one core, and its driver. */
 export class Ring {
+  /** Told of each page that the card begins to use. */
+  uses: (address: number) => void = () => {};
+  /** Bytes of receive buffers that are mapped now. */
+  mappedBytes = 0;
   /** Time that the core spent. */
   busyNs = 0;
   private readonly bench: Bench;
@@ -109,8 +101,8 @@ export class Ring {
   private readonly sent: Queue;
   private readonly ackPages: number[] = [];
   private readonly acked: { mapping: Mapping; page: number }[] = [];
-  private completed = 0;
-  private ackDebt = 0;
+  /** Packets since the last poll, by flow. */
+  private readonly completed = new Map<number, number>();
   private isPolling = false;
 
   constructor(bench: Bench, cpu: number, load: ReceiveLoad) {
@@ -138,6 +130,7 @@ export class Ring {
           this.cpu,
         )
       : pages.map((page) => bench.map(page, PAGE, 'fromDevice', this.cpu));
+    for (const { bytes } of mappings) this.mappedBytes += bytes;
     return { mappings, pages, used: 0 };
   }
 
@@ -146,7 +139,7 @@ export class Ring {
    *
    * @param accepted the card is ready for the next one
    */
-  packet(accepted: () => void, done: () => void): void {
+  packet(flow: number, accepted: () => void, done: () => void): void {
     const descriptor = this.posted[0];
     if (descriptor === undefined) {
       // No buffer: the packet is dropped.
@@ -155,6 +148,7 @@ export class Ring {
     }
     const at = addressOf(descriptor, descriptor.used);
     descriptor.used++;
+    this.uses(at);
     if (descriptor.used === 1) this.read(this.descriptors.next(), () => {});
     if (descriptor.used === PAGES_PER_DESCRIPTOR) this.posted.shift();
     const isLast = descriptor.used === PAGES_PER_DESCRIPTOR;
@@ -167,7 +161,7 @@ export class Ring {
       64,
       () => {},
       () => {
-        this.completed++;
+        this.completed.set(flow, (this.completed.get(flow) ?? 0) + 1);
         if (isLast) this.used.push(descriptor);
         done();
         this.interrupt();
@@ -193,13 +187,18 @@ export class Ring {
       this.ackPages.push(page);
     }
     for (const descriptor of this.used.splice(0)) {
-      for (const mapping of descriptor.mappings) bench.unmap(mapping, this.cpu);
+      for (const mapping of descriptor.mappings) {
+        bench.unmap(mapping, this.cpu);
+        this.mappedBytes -= mapping.bytes;
+      }
       this.posted.push(this.fill(descriptor.pages));
     }
-    const packets = this.completed;
-    this.completed = 0;
-    this.ackDebt += packets * this.load.acksPerPage;
-    for (; this.ackDebt >= 1; this.ackDebt--) this.acknowledge();
+    let packets = 0;
+    for (const count of this.completed.values()) {
+      packets += count;
+      for (let left = count; left > 0; left -= PACKETS_PER_SEGMENT) this.acknowledge();
+    }
+    this.completed.clear();
     const spent = (bench.cycles() - before + packets * values['cpu.packetCycles']) / values['cpu.ghz'];
     this.busyNs += spent;
   }
@@ -209,6 +208,7 @@ export class Ring {
     const { bench } = this;
     const page = this.ackPages.pop() ?? bench.newPage();
     const mapping = bench.map(page, 128, 'toDevice', this.cpu);
+    this.uses(mapping.address);
     this.read(this.sends.next(), () =>
       this.read(mapping.address, () =>
         this.write(
