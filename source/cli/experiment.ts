@@ -49,18 +49,20 @@ export function addExperiment(program: Program): void {
 
 function run(command: Program, experiment: Experiment, flags: Flags): void {
   const { set, preset, x: xs } = flags;
+  const { id, kind, xName, xUnit, xRange, xStep } = experiment;
   checkSettings(set, experimentUnit, preset);
-  const [least, most] = experiment.xRange;
-  const outside = xs?.find((x) => x < least || x > most);
-  if (outside !== undefined) {
+  const [least, most] = xRange;
+  const wrong = xs?.find((x) => x < least || x > most || x % xStep !== 0);
+  if (wrong !== undefined) {
+    const [from, to, step] = [least, most, xStep].map((x) => xText(x, xUnit));
     command.error(
-      `--x: ${experiment.id} takes ${experiment.xName} from ${xText(least, experiment.xUnit)} to ${xText(most, experiment.xUnit)}; got ${outside}`,
+      `--x: expected for ${xName} of ${id} from ${from} to ${to} in steps of ${step}; got ${wrong}`,
     );
   }
-  const draw = progressBar(experiment.id);
+  const draw = progressBar(id);
   const result = runExperiment(experiment, { parameters: set, preset, xs }, ({ done, of }) => draw(done, of));
   process.stdout.write(formats[flags.format](result));
-  if (!result.pass && experiment.kind === 'gate') process.exitCode = EXPECTATION_FAILED;
+  if (!result.pass && kind === 'gate') process.exitCode = EXPECTATION_FAILED;
 }
 
 function experimentOf(command: Program, id: string): Experiment {
@@ -76,10 +78,11 @@ function list(): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** From small to large, each once. */
 function numbers(text: string): readonly number[] {
   const parsed = text
     .split(',')
     .map((part) => (/^\s*\d+(\.\d+)?\s*$/.test(part) ? Number(part) : Number.NaN));
   if (parsed.some(Number.isNaN)) throw invalid('expected numbers separated by commas, such as 65536,1048576');
-  return parsed;
+  return [...new Set(parsed)].sort((a, b) => a - b);
 }

@@ -56,6 +56,7 @@ const e13: Experiment = {
   xName: 'packet',
   xUnit: 'B',
   xRange: [64, 4096],
+  xStep: 1,
   cases: [
     mode('none', 'map-cost-strict', 'intel_iommu=off'),
     mode('strict', 'map-cost-strict', STRICT),
@@ -140,6 +141,7 @@ const e14: Experiment = {
   xName: 'unmaps',
   xUnit: '1/s',
   xRange: [1, 2_000_000],
+  xStep: 1,
   cases: [
     {
       preset: null,

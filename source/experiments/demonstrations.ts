@@ -65,6 +65,7 @@ const e15: Experiment = {
   xName: 'queue held',
   xUnit: 'ns',
   xRange: [0, 100_000],
+  xStep: 1,
   cases: [
     {
       preset: null,
@@ -102,6 +103,7 @@ const e16: Experiment = {
   xName: 'cores',
   xUnit: 'cores',
   xRange: [1, 256],
+  xStep: 1,
   cases: [
     {
       preset: null,
@@ -196,6 +198,7 @@ const e17: Experiment = {
   xName: 'tenants or translations in flight',
   xUnit: '',
   xRange: [1, 1024],
+  xStep: 1,
   cases: [
     {
       preset: null,
@@ -255,6 +258,7 @@ const e18: Experiment = {
   xName: 'packet',
   xUnit: 'B',
   xRange: [64, 1500],
+  xStep: 1,
   cases: [
     {
       preset: 'map-cost-strict',
@@ -335,6 +339,7 @@ const e19: Experiment = {
   xName: 'entries of each device TLB',
   xUnit: 'entries',
   xRange: [0, 1024],
+  xStep: 1,
   cases: [
     {
       preset: null,

@@ -32,6 +32,8 @@ export type Result = {
   readonly kind: 'gate' | 'demonstration';
   readonly source: string;
   readonly setup: string;
+  /** What x is, for people. */
+  readonly xName: string;
   readonly preset: string;
   /** The parameters that are not at their defaults, those of the preset included. */
   readonly parameters: Overrides;
@@ -73,6 +75,8 @@ export type Experiment = {
   readonly xName: string;
   readonly xUnit: string;
   readonly xRange: readonly [least: number, most: number];
+  /** x is a multiple of this: whole pages of a window, whole descriptors of a ring. */
+  readonly xStep: number;
   readonly cases: readonly Case[];
   /** What must hold besides the published points. Only called with the points of the experiment itself. */
   judge?(found: Found, valuesOf: (at: Case) => Values): readonly Check[];

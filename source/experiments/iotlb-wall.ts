@@ -32,6 +32,7 @@ const e10: Experiment = {
   xName: 'offered',
   xUnit: 'Gb/s',
   xRange: [1, 200],
+  xStep: 1,
   cases: [
     {
       preset: 'iotlb-wall',
@@ -87,6 +88,7 @@ const e11: Experiment = {
   xName: 'MTU',
   xUnit: 'B',
   xRange: [256, 9000],
+  xStep: 1,
   cases: (['4 KiB', '2 MiB'] as const).map((pages) => ({
     preset: 'iotlb-wall' as const,
     series: [
@@ -142,6 +144,7 @@ const e12: Experiment = {
   xName: 'MTU',
   xUnit: 'B',
   xRange: [256, 9000],
+  xStep: 1,
   cases: [true, false].map((segmentation) => ({
     preset: 'iotlb-wall' as const,
     series: segmentation

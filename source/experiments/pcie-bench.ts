@@ -9,7 +9,7 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 const REQUESTS = 10_000;
 
-const window = { xName: 'window', xUnit: 'B', xRange: [4 * KiB, 128 * MiB] } as const;
+const window = { xName: 'window', xUnit: 'B', xRange: [4 * KiB, 128 * MiB], xStep: 4 * KiB } as const;
 
 const load = (windowBytes: number, values: Values, options: Partial<WindowLoad>): WindowLoad => ({
   windowBytes,

@@ -108,6 +108,7 @@ const e7: Experiment = {
   xName: 'flows',
   xUnit: 'flows',
   xRange: [1, 1000],
+  xStep: 1,
   cases: [
     {
       preset: 'fast-and-safe',
@@ -167,6 +168,7 @@ const e8: Experiment = {
   xName: 'ring',
   xUnit: 'packets',
   xRange: [64, 4096],
+  xStep: 32,
   cases: [
     {
       preset: 'fast-and-safe',
@@ -239,6 +241,7 @@ const e9: Experiment = {
   xName: 'ring',
   xUnit: 'packets',
   xRange: [64, 2048],
+  xStep: 32,
   cases: setUps.map(({ name, contiguous, overrides }) => ({
     preset: 'fast-and-safe',
     overrides,

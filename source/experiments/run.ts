@@ -84,7 +84,7 @@ function resultOf(
   series: readonly Series[],
   isOver: boolean,
 ): Result {
-  const { id, title, kind, setup, cases, note = null } = experiment;
+  const { id, title, kind, setup, xName, cases, note = null } = experiment;
   const found = (name: string, x: number): number =>
     series.find((one) => one.name === name)?.points.find((point) => point.x === x)?.simulated ?? Number.NaN;
   const valuesOf = (at: Case): Values => valuesWith(...overridesOf(at, options));
@@ -98,6 +98,7 @@ function resultOf(
     kind,
     source: citationOf(id),
     setup,
+    xName,
     preset: used.join(', '),
     parameters: changed(
       cases.length === 1 || used.length === 1 ? valuesOf(cases[0]) : valuesWith(options.parameters ?? {}),

@@ -104,6 +104,7 @@ export const tenants: Experiment = {
   xName: 'functions',
   xUnit: 'functions',
   xRange: [1, 4096],
+  xStep: 1,
   cases: [
     {
       preset: null,

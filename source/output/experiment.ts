@@ -7,7 +7,7 @@ const ROWS = 12;
 
 /** A table and a chart for each series, with what was measured, by whom, and what passes. */
 export function experimentText(result: Result): string {
-  const { id, title, kind, source, setup, preset, parameters, note, series, checks, pass } = result;
+  const { id, title, source, setup, preset, parameters, note, series, checks } = result;
   const set = Object.entries(parameters).map(([name, value]) => `${name}=${value}`);
   const lines = [
     `${id}  ${title}`,
@@ -22,11 +22,17 @@ export function experimentText(result: Result): string {
       (check) => `${check.pass ? 'pass' : 'FAIL'}  ${check.name}: ${check.found}; expected ${check.expected}`,
     ),
     '',
-    kind === 'gate'
-      ? `${id} ${pass ? 'passes' : 'FAILS'}`
-      : `${id} is a demonstration${pass ? '' : '; a check FAILS'}`,
+    verdict(result),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function verdict({ id, kind, series, checks, pass }: Result): string {
+  if (kind === 'demonstration') return `${id} is a demonstration${pass ? '' : '; a check FAILS'}`;
+  const isJudged =
+    checks.length > 0 || series.some(({ points }) => points.some((point) => point.pass !== null));
+  if (!isJudged) return `${id}: nothing is published for these points`;
+  return `${id} ${pass ? 'passes' : 'FAILS'}`;
 }
 
 function seriesText({ name, unit, points }: Series): string[] {
@@ -57,15 +63,30 @@ export function xText(x: number, unit: string): string {
   return `${rounded(x / 1024 ** step)} ${steps[step]}`;
 }
 
-/** Where points lie between 0 and 1; x by its logarithm where it spans more than a decade. */
+/** Where points lie between 0 and 1, x by its logarithm where it spans more than a decade; and a round top for y. */
 function placed(points: readonly Point[]): { at(x: number): number; top: number } {
   const xs = points.map(({ x }) => x);
   const [least, most] = [Math.min(...xs), Math.max(...xs)];
   const scale = least > 0 && most / least > 10 ? Math.log : (x: number) => x;
-  const span = scale(most) - scale(least) || 1;
-  const top =
-    Math.max(...points.flatMap(({ published, simulated }) => [published ?? 0, simulated])) * 1.05 || 1;
-  return { at: (x) => (scale(x) - scale(least)) / span, top };
+  const span = scale(most) - scale(least);
+  const highest = points.flatMap(({ published, simulated, tolerance }) => [
+    (published ?? 0) * (1 + (tolerance ?? 0)),
+    simulated,
+  ]);
+  // A point alone stands in the middle.
+  return {
+    at: (x) => (span === 0 ? 0.5 : (scale(x) - scale(least)) / span),
+    top: roundUp(Math.max(...highest)),
+  };
+}
+
+const ROUND = [1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10];
+
+/** The next number that people draw axes to; 1 for nothing. */
+function roundUp(value: number): number {
+  if (!(value > 0)) return 1;
+  const power = 10 ** Math.floor(Math.log10(value));
+  return Number(((ROUND.find((round) => round * power >= value) ?? 10) * power).toPrecision(3));
 }
 
 /** The simulated points as *, the published ones as o, both in one place as @. */
@@ -73,7 +94,8 @@ function chart(points: readonly Point[]): string[] {
   const { at, top } = placed(points);
   const cells = Array.from({ length: ROWS }, () => new Array<string>(COLUMNS).fill(' '));
   const put = (x: number, y: number, mark: string): void => {
-    const row = ROWS - 1 - Math.round((y / top) * (ROWS - 1));
+    // A hair up, so that two figures that are all but one do not part at the border of two rows.
+    const row = Math.max(0, ROWS - 1 - Math.round((y / top) * (ROWS - 1) + 0.02));
     const column = Math.round(at(x) * (COLUMNS - 1));
     cells[row][column] = cells[row][column] === ' ' || cells[row][column] === mark ? mark : '@';
   };
@@ -118,54 +140,97 @@ const csvCell = (value: string | number | boolean): string =>
   /[",\n]/.test(`${value}`) ? `"${`${value}`.replaceAll('"', '""')}"` : `${value}`;
 
 const WIDTH = 720;
-const PANEL = 260;
-const MARGIN = { left: 64, right: 24, top: 40, bottom: 48 };
+const PANEL = 276;
+const MARGIN = { left: 64, right: 40, top: 40, bottom: 56 };
 
 /** A chart with one panel for each series: simulated as a line, published as rings with their tolerance. */
-export function experimentSvg({ id, title, source, series }: Result): string {
-  const head = 64;
+export function experimentSvg(result: Result): string {
+  const { id, title, source, series } = result;
+  const sources = wrapped(source, 90);
+  const head = 56 + 16 * sources.length;
   const height = head + series.length * PANEL;
-  const panels = series.map((one, i) => `<g transform="translate(0 ${head + i * PANEL})">${panel(one)}</g>`);
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="12">
+  const panels = series.map(
+    (one, i) => `<g transform="translate(0 ${head + i * PANEL})">${panel(one, result)}</g>`,
+  );
+  const lines = sources.map((line, i) => text(16, 48 + 16 * i, 'start', line, QUIET));
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="12" fill="${INK}">
 <rect width="${WIDTH}" height="${height}" fill="#ffffff"/>
 <text x="16" y="26" font-size="16">${escaped(`${id} ${title}`)}</text>
-<text x="16" y="48" fill="#555555">${escaped(source)}</text>
+${lines.join('\n')}
 ${panels.join('\n')}
 </svg>
 `;
 }
 
-function panel({ name, unit, points }: Series): string {
+/** On white, whatever is behind the picture. */
+const INK = '#1a1a1a';
+const QUIET = '#555555';
+const GRID = '#dddddd';
+const SIMULATED = '#0072b2';
+const PUBLISHED = '#d55e00';
+/** Room that a label below the axis takes, in pixels. */
+const X_LABEL = 64;
+
+function panel({ name, unit, points }: Series, { xName }: Pick<Result, 'xName'>): string {
   const { at, top } = placed(points);
-  const px = (x: number) => (MARGIN.left + at(x) * (WIDTH - MARGIN.left - MARGIN.right)).toFixed(1);
+  const [left, right] = [MARGIN.left, WIDTH - MARGIN.right];
+  const px = (x: number) => Number((left + at(x) * (right - left)).toFixed(1));
   const py = (y: number) =>
-    (PANEL - MARGIN.bottom - (y / top) * (PANEL - MARGIN.top - MARGIN.bottom)).toFixed(1);
+    Number((PANEL - MARGIN.bottom - (y / top) * (PANEL - MARGIN.top - MARGIN.bottom)).toFixed(1));
+  const grid = [0, 0.25, 0.5, 0.75, 1].map(
+    (share) =>
+      `<line x1="${left}" x2="${right}" y1="${py(share * top)}" y2="${py(share * top)}" stroke="${GRID}"/>`,
+  );
   const line = points.map(({ x, simulated }) => `${px(x)},${py(simulated)}`).join(' ');
   const rings = points.flatMap(({ x, published, tolerance }) =>
     published === null
       ? []
       : [
-          `<line x1="${px(x)}" x2="${px(x)}" y1="${py(published * (1 - (tolerance ?? 0)))}" y2="${py(published * (1 + (tolerance ?? 0)))}" stroke="#d55e00"/>`,
-          `<circle cx="${px(x)}" cy="${py(published)}" r="4" fill="none" stroke="#d55e00"/>`,
+          `<line x1="${px(x)}" x2="${px(x)}" y1="${py(published * (1 - (tolerance ?? 0)))}" y2="${py(published * (1 + (tolerance ?? 0)))}" stroke="${PUBLISHED}"/>`,
+          `<circle cx="${px(x)}" cy="${py(published)}" r="4" fill="none" stroke="${PUBLISHED}"/>`,
         ],
   );
   const dots = points.map(
-    ({ x, simulated }) => `<circle cx="${px(x)}" cy="${py(simulated)}" r="2.5" fill="#0072b2"/>`,
+    ({ x, simulated }) => `<circle cx="${px(x)}" cy="${py(simulated)}" r="2.5" fill="${SIMULATED}"/>`,
   );
-  const [first, last] = [points[0], points[points.length - 1]];
-  const label = (x: number, y: number, anchor: string, text: string) =>
-    `<text x="${x}" y="${y}" text-anchor="${anchor}">${escaped(text)}</text>`;
+  const below = PANEL - MARGIN.bottom + 18;
   return [
-    label(MARGIN.left, 24, 'start', `${name}, ${unit} (line: simulated; rings: published)`),
-    `<path d="M${MARGIN.left} ${MARGIN.top}V${PANEL - MARGIN.bottom}H${WIDTH - MARGIN.right}" fill="none" stroke="#888888"/>`,
-    label(MARGIN.left - 6, MARGIN.top + 4, 'end', rounded(top)),
-    label(MARGIN.left - 6, PANEL - MARGIN.bottom, 'end', '0'),
-    label(MARGIN.left, PANEL - MARGIN.bottom + 18, 'start', xText(first.x, first.xUnit)),
-    label(WIDTH - MARGIN.right, PANEL - MARGIN.bottom + 18, 'end', xText(last.x, last.xUnit)),
-    `<polyline points="${line}" fill="none" stroke="#0072b2" stroke-width="1.5"/>`,
+    text(left, 24, 'start', unit === '' ? name : `${name}, ${unit}`),
+    text(right - 92, 24, 'end', '● simulated', SIMULATED),
+    ...(rings.length === 0 ? [] : [text(right, 24, 'end', '○ published', PUBLISHED)]),
+    ...grid,
+    `<path d="M${left} ${MARGIN.top}V${PANEL - MARGIN.bottom}H${right}" fill="none" stroke="#888888"/>`,
+    ...[0, 0.5, 1].map((share) => text(left - 6, py(share * top) + 4, 'end', rounded(share * top))),
+    ...labelled(points, px).map(({ x, xUnit }) => text(px(x), below, 'middle', xText(x, xUnit))),
+    text((left + right) / 2, below + 18, 'middle', xName, QUIET),
+    `<polyline points="${line}" fill="none" stroke="${SIMULATED}" stroke-width="1.5"/>`,
     ...dots,
     ...rings,
   ].join('');
+}
+
+/** The points that there is room to name: the last one, and those far enough before the next. */
+function labelled(points: readonly Point[], px: (x: number) => number): readonly Point[] {
+  const named: Point[] = [];
+  for (const point of points.toReversed()) {
+    const next = named.at(-1);
+    if (next === undefined || px(next.x) - px(point.x) >= X_LABEL) named.push(point);
+  }
+  return named;
+}
+
+const text = (x: number, y: number, anchor: string, words: string, fill?: string): string =>
+  `<text x="${x}" y="${y}" text-anchor="${anchor}"${fill === undefined ? '' : ` fill="${fill}"`}>${escaped(words)}</text>`;
+
+/** Words in lines of at most so many characters. */
+function wrapped(words: string, most: number): string[] {
+  const lines = [''];
+  for (const word of words.split(' ')) {
+    const longer = `${lines.at(-1)} ${word}`.trimStart();
+    if (longer.length <= most) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 const escaped = (text: string): string =>
