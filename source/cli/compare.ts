@@ -23,7 +23,7 @@ export function addCompare(program: Program): void {
     )
     .addOption(format('text', 'json', 'csv').default('text'))
     .action((a: string, b: string, flags: Flags) => {
-      const { comparison, refusals } = compareHeadless({
+      const { comparison, ignored, refusals } = compareHeadless({
         machine: machineOptions({ ...flags, boot: a }),
         otherBoot: b,
         commands: flags.exec,
@@ -31,6 +31,7 @@ export function addCompare(program: Program): void {
       });
       const texts = { text: comparisonText, json: jsonText, csv: comparisonCsv };
       process.stdout.write(texts[flags.format](comparison));
+      for (const word of ignored) process.stderr.write(`dmascope: ${word}\n`);
       for (const refusal of refusals) process.stderr.write(`dmascope: refused: ${refusal}\n`);
     });
 }

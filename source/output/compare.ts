@@ -25,9 +25,10 @@ export type CompareOptions = {
   readonly timeNs: number;
 };
 
-/** @returns the comparison, and why commands were refused: by which machine, and in which order */
+/** @returns the comparison, boot words that Linux ignores, and why commands were refused: by which machine, in order */
 export function compareHeadless({ machine, otherBoot, commands, timeNs }: CompareOptions): {
   comparison: ComparisonReport;
+  ignored: readonly string[];
   refusals: readonly string[];
 } {
   const runs = [machine, { ...machine, boot: otherBoot }].map((options) => {
@@ -52,6 +53,11 @@ export function compareHeadless({ machine, otherBoot, commands, timeNs }: Compar
       b: { boot: b.boot },
       rows: compareMachines(a, b),
     },
+    ignored: runs.flatMap(({ session }, side) =>
+      session.simulation.machine.kernel.settings.words
+        .filter(({ known }) => !known)
+        .map(({ text }) => `${'AB'[side]}: Linux ignores ${text}`),
+    ),
     refusals: runs.flatMap(({ refusals }, side) => refusals.map((refusal) => `${'AB'[side]}: ${refusal}`)),
   };
 }

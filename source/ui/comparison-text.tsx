@@ -49,11 +49,14 @@ function text({ measure }: ComparisonRow, value: Measured): string {
   return measure === 'iotlb_hit_rate' ? percentInText(value, 1) : exactly(value);
 }
 
-/** Shares differ by points of a per cent, counts by numbers. */
-function differenceText({ measure, difference }: ComparisonRow): string {
-  const value = difference as number;
-  if (value === 0) return 'same';
-  const sign = value > 0 ? '+' : '-';
+/** Shares differ by points of a per cent, as shown beside it; counts by numbers. */
+function differenceText({ measure, a, b, difference }: ComparisonRow): string {
+  const isShare = measure === 'iotlb_hit_rate';
+  const value = isShare ? shownPercent(b) - shownPercent(a) : (difference as number);
+  if (difference === 0) return 'same';
+  const sign = (difference as number) > 0 ? '+' : '-';
   const size = Math.abs(value);
-  return measure === 'iotlb_hit_rate' ? `${sign}${(100 * size).toFixed(1)} points` : sign + exactly(size);
+  return isShare ? `${sign}${size.toFixed(1)} points` : sign + exactly(size);
 }
+
+const shownPercent = (share: Measured): number => Number.parseFloat(percentInText(share as number, 1));

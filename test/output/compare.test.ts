@@ -42,6 +42,22 @@ test('both machines run equally long, though a refused DMA takes one of them a m
   });
 });
 
+test('words that Linux ignores are told with the machine that has them', () => {
+  expect(compare('intel_iommu=on iommu.stict=1', LAZY).ignored).toEqual(['A: Linux ignores iommu.stict=1']);
+});
+
+test('what differs in a share is what the two shares beside it differ by', () => {
+  const shares = comparisonText(compare(LAZY, STRICT).comparison)
+    .split('\n')
+    .filter((line) => line.includes('iotlb_hit_rate') && line.includes('points'));
+
+  expect(shares.length).toBeGreaterThan(0);
+  for (const line of shares) {
+    const [a, b, difference] = [...line.matchAll(/[+-]?\d+\.\d/g)].map(([figure]) => Number(figure));
+    expect(difference).toBeCloseTo(b - a, 5);
+  }
+});
+
 test('a command that one machine refuses is told with the machine that refused it', () => {
   const { refusals } = compare(LAZY, 'iommu=on', 'device nic0 passthrough');
 
