@@ -125,7 +125,7 @@ test.each([
     'expected a whole number from 1 to 65536',
   ],
   ['a file that is not there', ['sweep', 'none.json'], 'cannot read none.json: ENOENT'],
-  ['an option of experiments', ['sweep', '--preset', 'ib-128'], 'a sweep over runs has no preset'],
+  ['an option of experiments', ['sweep', '--x', '65536'], 'a sweep over runs has no x'],
   [
     'a place that cannot be written',
     ['sweep', '--seed', '1', '--out', 'no/x.ndjson'],
