@@ -203,7 +203,7 @@ export const events: readonly EventLine[] = [
   event(4, 12.466, 'unmap', ['kernel', 'unmap', 'iova 0xfffe2000', 'lazy', 'in the IOTLB up to 10 ms']),
   event(5, 12.47, 'dma', ['gpu0', 'read', 'iova 0x1fe00000', 'hit, 2 MiB page', '0xbfe00000'], 4096),
   event(6, 12.471, 'fault', ['tb0', 'write', 'addr 0x7f3a2000', 'FAULT 0x05', 'no write permission']),
-  event(7, 12.477, 'dma', ['nic0', 'write', 'addr 0x1671e000', 'not translated', '0x1671e000'], 1514),
+  event(7, 12.477, 'dma', ['nic0', 'write', 'addr 0x1671e000', 'not translated', '0x01671e000'], 1514),
   event(8, 12.477, 'dma', ['hba1', 'write', 'iova 0x204a40', 'miss, 4 levels', '0x8a204a40'], 64),
   event(9, 12.478, 'dma', ['nvme0', 'read', 'iova 0xfffed000', 'hit', '0x2544d000'], 4096),
 ];

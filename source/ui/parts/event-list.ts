@@ -56,10 +56,9 @@ function eventRow(event: EventLine, width: number): Row {
   const sign = signOf(event);
   const size = event.bytes > 0 ? bytes(event.bytes) : '';
   // A bare address is a host frame; nine digits keep the column straight. One that was passed on unchanged looks unchanged.
-  const isUnchanged = padAddresses(event.object, 9).endsWith(` ${frame(event.result)}`);
-  const result = /^0x[0-9a-f]+$/i.test(event.result)
-    ? padAddresses(event.result, isUnchanged ? 8 : 9)
-    : event.result;
+  const isAddress = /^0x[0-9a-f]+$/i.test(event.result);
+  const isUnchanged = isAddress && padAddresses(event.object, 9).endsWith(` ${frame(BigInt(event.result))}`);
+  const result = isUnchanged ? iova(BigInt(event.result)) : isAddress ? frame(event.result) : event.result;
   const left = row(
     right(timeCell(event.timeNs), roomy ? 10 : 9, 'label'),
     ' ',
