@@ -17,6 +17,11 @@ export type VersionRule = {
 };
 
 export const versionRules = {
+  saysFailedProbeOfDriver: {
+    holds: [{ before: '6.10' }],
+    told: { '6.10': 'a driver that fails to bind is named behind its device' },
+    source: 'drivers/base/dd.c, call_driver_probe',
+  },
   saysRemoval: {
     holds: [{ before: '6.4' }],
     told: { '6.4': 'a device that leaves its group because its unit is given up does so silently' },

@@ -34,7 +34,7 @@ export class VfioProgram implements Program {
   readonly memory: readonly ProgramMemory[];
   readonly knowsNoIommu: boolean;
   locked = 0;
-  /** Every call since it started, as strace prints it, with what it did. */
+  /** Every call since it started, as strace prints it, what it did in a line of its own. */
   readonly trace: string[] = [];
   private readonly told: (made: MadeCall) => void;
   private readonly taken = new Map<number, Taking>();
@@ -54,7 +54,8 @@ export class VfioProgram implements Program {
     this.memory = model.memory;
     this.knowsNoIommu = model.knowsNoIommu;
     this.told = (made) => {
-      this.trace.push(`${made.text}${made.effect === '' ? '' : `    # ${made.effect}`}`);
+      this.trace.push(made.text);
+      if (made.effect !== '') this.trace.push(`    # ${made.effect}`);
       told(made);
     };
   }

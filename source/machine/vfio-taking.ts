@@ -4,7 +4,6 @@ import type { Kernel } from '../linux/kernel.ts';
 import type { UserProcess } from '../linux/vfio/parts.ts';
 import type { Span } from '../linux/vfio/pinned-memory.ts';
 import { leafBytes } from '../vtd/caches/iotlb.ts';
-import { bdf } from '../vtd/source-id.ts';
 import type { Call } from './vfio-calls.ts';
 
 /** Memory of a program that its devices are to reach. */
@@ -62,18 +61,14 @@ export const hex = (value: number): string => `0x${value.toString(16)}`;
 export const usableText = (usable: readonly Span[]): string =>
   `usable ${usable.map(({ start, end }) => `${hex(start)}-${hex(end)}`).join(', ')}`;
 
-/** What a device is attached to now, and what the unit finds of it in memory. */
+/** What a device is attached to now, and where it is blocked, what the unit finds of it in memory. */
 export function effectOn(kernel: Kernel, sourceId: number): string {
-  const { attached, claimed, group } = kernel.device(sourceId);
-  const entry = `${kernel.isScalable ? 'PASID table entry' : 'context entry'} of ${bdf(sourceId)}`;
-  if (attached === null) return `group ${group} in the blocking domain, ${entry} not present`;
-  const { type, did } = attached;
-  return claimed
-    ? `${type} domain attached, ${entry} with DID ${did}`
-    : `default domain back: ${type}, ${entry} with DID ${did}`;
+  const { attached, claimed } = kernel.device(sourceId);
+  if (attached === null) return `blocking domain, ${kernel.isScalable ? 'PASID entry' : 'context entry'} P=0`;
+  return `${claimed ? '' : 'default domain back: '}${attached.type} domain, DID ${attached.did}`;
 }
 
-/** Map, and tell by which pages: `pinned, in 287 pages of 2 MiB, 480 of 4 KiB`. */
+/** Map, and tell by which pages: `pinned: 287 of 2 MiB, 320 of 4 KiB`. */
 export function pagesOf(domain: PagingDomain | null, map: () => void): string {
   const before = domain?.table.leaves.slice() ?? [];
   map();
@@ -81,7 +76,7 @@ export function pagesOf(domain: PagingDomain | null, map: () => void): string {
     .map((leaves, level) => ({ leaves: leaves - (before[level] ?? 0), level }))
     .filter(({ leaves, level }) => level > 0 && leaves > 0)
     .toReversed();
-  return `pinned, in pages: ${kinds.map(({ leaves, level }) => `${leaves} of ${sizeText(leafBytes(level))}`).join(', ')}`;
+  return `pinned: ${kinds.map(({ leaves, level }) => `${leaves} of ${sizeText(leafBytes(level))}`).join(', ')}`;
 }
 
 function sizeText(bytes: number): string {

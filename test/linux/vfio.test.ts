@@ -55,6 +55,9 @@ describe('binding vfio-pci', () => {
     expect(errno(() => host.kernel.bindDriver(nic, 'vfio-pci'))).toBe('EINVAL');
     expect(host.kernel.device(nic).driver).toBeNull();
     expect(host.log.at(-1)).toBe('vfio-pci 0000:03:00.0: probe with driver vfio-pci failed with error -22');
+    const old = new Host('', { build: { ...defaultBuild, version: '6.9' } });
+    expect(errno(() => old.kernel.bindDriver(nic, 'vfio-pci'))).toBe('EINVAL');
+    expect(old.log.at(-1)).toBe('vfio-pci: probe of 0000:03:00.0 failed with error -22');
   });
 });
 

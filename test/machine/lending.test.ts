@@ -49,11 +49,9 @@ describe('a device on its way to a guest', () => {
     ]);
     const told = run.simulation.journal.events.filter(({ kind }) => kind === 'call').slice(-11);
     expect(told.map(({ actor }) => actor)).toEqual(Array(11).fill('qemu A'));
-    expect(told[5].result).toBe(
-      'VFIO_GROUP_SET_CONTAINER: group 14 in the blocking domain, context entry of 03:00.0 not present',
-    );
-    expect(told[8].result).toBe('VFIO_IOMMU_MAP_DMA: pinned, in pages: 160 of 4 KiB');
-    expect(told[9].result).toBe('VFIO_IOMMU_MAP_DMA: pinned, in pages: 287 of 2 MiB, 320 of 4 KiB');
+    expect(told[5].result).toBe('VFIO_GROUP_SET_CONTAINER: blocking domain, context entry P=0');
+    expect(told[8].result).toBe('VFIO_IOMMU_MAP_DMA: pinned: 160 of 4 KiB');
+    expect(told[9].result).toBe('VFIO_IOMMU_MAP_DMA: pinned: 287 of 2 MiB, 320 of 4 KiB');
   });
 
   test('shares the address space of the guest with the devices that it has', () => {
@@ -229,10 +227,9 @@ describe('a process that drives a device from user space', () => {
 test('strace has what the programs did since boot, each call with what came of it', () => {
   const run = still('intel_iommu=on');
   const lines = readKernelFile(run.simulation.machine, '/tmp/qemu-A.strace').trimEnd().split('\n');
-  expect(lines).toHaveLength(11);
-  expect(lines[6]).toMatch(
-    /^ioctl\(11, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU\) = 0 {4}# unmanaged domain attached, context entry of 01:00\.0 with DID \d+$/,
-  );
+  expect(lines.filter((line) => !line.startsWith(' '))).toHaveLength(11);
+  const at = lines.indexOf('ioctl(11, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) = 0');
+  expect(lines[at + 1]).toMatch(/^ {4}# unmanaged domain, DID \d+$/);
 });
 
 test('before Linux 5.19 a group cannot be held in the blocking domain', () => {

@@ -3,6 +3,7 @@ import { bdf } from '../../vtd/source-id.ts';
 import { type DeviceRecord, pciAddress } from '../domains/device-table.ts';
 import { KernelRefusal } from '../refusal.ts';
 import { isSince } from '../version.ts';
+import { holds } from '../version-rules.ts';
 import { Container } from './container.ts';
 import { GroupFile } from './group.ts';
 import { DEVICE_FILES_SINCE, IOMMUFD_SINCE, Iommufd } from './iommufd.ts';
@@ -33,7 +34,9 @@ export class Vfio {
     const name = `vfio-pci ${pciAddress(sourceId)}`;
     if (record.group === null) {
       if (!parts.unsafeNoIommuMode) {
-        parts.say(`${name}: probe with driver vfio-pci failed with error -22`);
+        const isOld = holds('saysFailedProbeOfDriver', parts.version);
+        const old = `vfio-pci: probe of ${pciAddress(sourceId)} failed with error -22`;
+        parts.say(isOld ? old : `${name}: probe with driver vfio-pci failed with error -22`);
         const why = 'has no IOMMU group, as no IOMMU translates for it: VFIO refuses it';
         throw new KernelRefusal('EINVAL', `${bdf(sourceId)} ${why}`);
       }
