@@ -105,6 +105,31 @@ describe('sentences', () => {
     ['fault-record 0x1000 0xd000000600000300', 'The translation request of 03:00.0'],
     ['fault-record 0x2e000000000000 0x8000002200000300', 'The interrupt request of 03:00.0 with index 0x2e'],
     ['fault-record 0x1000 0x500000300', 'Free: it holds no fault'],
+    ['scalable-root-entry 0 0x5001', 'Devices 0x00 to 0x0f: not present, requests end in fault 0x39'],
+    ['scalable-root-entry 0 0x5001', 'Devices 0x10 to 0x1f of this bus have their context entries'],
+    ['scalable-context-entry 0x1000e1d 0x10003', 'at 0x1000000, for PASIDs below 0x100000.'],
+    ['scalable-context-entry 0x100041d 0x3', 'Its requests without PASID are looked up as PASID 3.'],
+    ['scalable-context-entry 0x100041d 0x3', 'Allowed: requests with PASID, a device TLB, page requests.'],
+    ['scalable-context-entry 0x0 0x0', 'requests of this device end in fault 0x41'],
+    ['pasid-directory-entry 0x2', 'requests with these 64 PASIDs end in fault 0x51'],
+    ['pasid-directory-entry 0x2', 'FPD is set: faults of these PASIDs'],
+    [
+      'pasid-table-entry 0x109 0x1 0x0',
+      'PGTT = 100b: in passthrough, addresses are used unchanged; domain 1.',
+    ],
+    [
+      'pasid-table-entry 0x49 0x2 0x5020',
+      'PGTT = 001b: translated by the first-stage tables at 0x5000, 4 levels',
+    ],
+    ['pasid-table-entry 0x49 0x2 0x5020', 'On qemu-scalable a request through it ends in fault 0x5b'],
+    ['pasid-table-entry 0x6089 0x2 0x0', 'the second-stage tables at 0x6000, 4 levels; domain 2.'],
+    ['pasid-table-entry 0x60c9 0x2 0x5000', 'nested, translated by the first-stage tables at 0x5000'],
+    ['pasid-table-entry 0x9 0x0 0x0', 'PGTT = 000b is reserved'],
+    ['pasid-table-entry 0x0 0x0 0x0', 'requests with this PASID end in fault 0x59'],
+    ['first-stage-entry 1 0x5005', 'Maps a page of 4 KiB at 0x5000, for reading only.'],
+    ['first-stage-entry 1 0x5005', 'A write ends in fault 0x85'],
+    ['first-stage-entry 3 0x5003', 'Supervisor only: a user request ends in fault 0x81'],
+    ['first-stage-entry 1 0x5002', 'Not present: a request ends in fault 0x71'],
   ])('%s: %s', (line, sentence) => {
     expect(decoded(line).means.join('\n')).toContain(sentence);
   });
@@ -138,7 +163,15 @@ describe('descriptors find their type and say what they drop', () => {
     ['0x503000008 0x1001', 'of all PASIDs'],
     ['0x503001019 0x18', 'Tells 03:00.0 about page request group 3 for PASID 5: the request is invalid.'],
     ['0x503002009 0x18', 'group 3: reserved response 2.'],
-    ['0x7 0', 'Belongs to scalable mode'],
+    ['0x37 0', 'Drops every entry of the PASID cache.'],
+    ['0x500020007 0', 'Drops the PASID-cache entries of domain 2.'],
+    ['0x500020017 0', 'Drops the PASID-cache entries of PASID 5 in domain 2.'],
+    ['0x500020027 0', 'Granularity 2 is reserved'],
+    ['0x500020026 0', 'Drops every translation of PASID 5 in domain 2 from the IOTLB.'],
+    ['0x500020036 0x3041', 'the 2 pages from 0x2000 to 0x3fff of PASID 5 in domain 2.'],
+    ['0x500020036 0x3041', 'not aligned'],
+    ['0x500020006 0', 'Granularity 0 is reserved'],
+    ['0x37 0', 'In legacy mode the queue stops at it'],
     ['0x0 0', 'There is no such type: the queue stops at it (IQE: descriptor of an invalid type).'],
     ['0x201 0', 'There is no such type'],
     [
@@ -242,13 +275,55 @@ test('the JSON has all of it', () => {
   expect(JSON.parse(decodedJson(result))).toEqual({ schema: 1, ...result });
 });
 
+describe('the order of several values', () => {
+  test('is high first with colons, as debugfs prints them, and low first in words', () => {
+    const [turned, straight] = ['0x102:0x9', '0x9 0x102'].map((values) => decoded(`context-entry ${values}`));
+    expect({ ...turned, order: null }).toEqual({ ...straight, order: null });
+    expect([turned.order, straight.order]).toEqual(['high first', 'low first']);
+    expect(decodedText(turned)).toContain('\n0x0000000000000102:0x0000000000000009  (high first, ');
+    expect(decodedText(straight)).toContain('\n0x0000000000000009 0x0000000000000102  (low first)\n');
+    // The third column of dmar_translation_struct has three of eight words.
+    expect(decoded('pasid-table-entry 0x5020:0x2:0x49').raw.slice(0, 4)).toEqual([
+      '0x0000000000000049',
+      '0x0000000000000002',
+      '0x0000000000005020',
+      '0x0000000000000000',
+    ]);
+    for (const one of ['GSTS 0', 'msi 0xfee00218 0x0']) expect(decoded(one).order).toBeNull();
+  });
+
+  const hint = 'It makes no sense in this order, and would in the other: decode ';
+
+  test.each([
+    ['context-entry 0x102 0x9', 'context-entry 0x0000000000000102:0x0000000000000009'],
+    ['context-entry 0x9:0x102', 'context-entry 0x0000000000000102:0x0000000000000009'],
+    ['root-entry 0x0 0x4106001', 'root-entry 0x0000000000000000:0x0000000004106001'],
+    ['irte 0x40050 0x80024000d', 'irte 0x0000000000040050:0x000000080024000d'],
+    ['fault-record 0x8000000500000300 0xfffff000', 'fault-record 0x8000000500000300:0x00000000fffff000'],
+  ])('%s is told to be the wrong way round', (line, turned) => {
+    expect(decoded(line).means[0]).toBe(`${hint}${turned} reads it high first.`);
+  });
+
+  test.each([
+    'context-entry 0x9 0x102',
+    'context-entry 0x0 0x0',
+    'descriptor 0x11 0x0',
+    'context-entry 0xfff 0x3',
+  ])('%s is left as it is', (line) => expect(decoded(line).means.join()).not.toContain(hint));
+
+  test('colons and words together are refused', () => {
+    expect(() => decoded('context-entry 0x102:0x9 0x1')).toThrow('expected LO as a hexadecimal value');
+    expect(() => decoded('context-entry 0x1:0x2:0x3')).toThrow('expected context-entry LO HI');
+  });
+});
+
 describe('what cannot be decoded is refused with what was expected', () => {
   test.each([
     [[], 'got nothing'],
     [['contex-entry', '0x1', '0x2'], 'got "contex-entry 0x1 0x2". Did you mean context-entry?'],
     [['GSTA', '0x1'], 'Did you mean GSTS?'],
     [['0x2b6a001', '0x202'], 'got "0x2b6a001 0x202". What kind of value is it?'],
-    [['nonsense that is long'], 'got "nonsense that is long"\nIt knows:\n  root-entry LO [HI]'],
+    [['nonsense that is long'], 'got "nonsense that is long"\nIt knows: root-entry, context-entry'],
     [['context-entry', '0x1'], 'expected context-entry LO HI, got "context-entry 0x1"'],
     [['context-entry'], 'expected context-entry LO HI, got "context-entry"'],
     [['GSTS', '0x1', '0x2'], 'expected GSTS VALUE, got "GSTS 0x1 0x2"'],
@@ -266,8 +341,9 @@ describe('what cannot be decoded is refused with what was expected', () => {
     expect(() => decode(words)).toThrow(message);
   });
 
-  test('the list names every kind', () => {
-    for (const { usage } of kinds) expect(() => decode(['?'])).toThrow(`\n  ${usage}\n`);
+  test('the list names every kind, and is short', () => {
+    for (const { name } of kinds) expect(() => decode(['?'])).toThrow(new RegExp(` ${name}(,|\n)`));
+    expect(() => decode(['?'])).toThrow(/^(.{0,110}\n){0,9}.{0,110}$/);
   });
 });
 

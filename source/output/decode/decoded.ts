@@ -28,6 +28,8 @@ export type Decoded = {
   readonly source: string;
   /** What was decoded: qwords, low first, or the message. */
   readonly raw: readonly string[];
+  /** In which order several qwords were given; null where there is one, or a message. */
+  readonly order: 'low first' | 'high first' | null;
   /** Most significant first. */
   readonly fields: readonly DecodedField[];
   readonly reserved: readonly ReservedBits[];

@@ -8,7 +8,9 @@ import {
   interruptEntryDescriptor,
   iotlbDescriptor,
   pageResponseDescriptor,
+  pasidCacheDescriptor,
   pasidDeviceTlbDescriptor,
+  pasidIotlbDescriptor,
   waitDescriptor,
 } from '../../vtd/formats/invalidation-descriptor.ts';
 import { bits, ignored, type Layout, layout } from '../../vtd/formats/layout.ts';
@@ -16,19 +18,14 @@ import { bdf } from '../../vtd/source-id.ts';
 import { QueueError } from '../../vtd/unit/registers.ts';
 import { queueErrorText } from './codes.ts';
 import type { Explanation, Subject } from './decoded.ts';
-import { deviceTlb, pageResponse, pasidDeviceTlb } from './explain-device-tlb.ts';
+import { deviceTlb, inLegacy, pageResponse, pasidDeviceTlb } from './explain-device-tlb.ts';
 import { hexText } from './fields.ts';
 import { isMisaligned, pagesText } from './pages.ts';
 import { unitsWhere } from './reserved.ts';
 
-/** A descriptor that legacy mode does not know: only its type can be read. */
-const otherDescriptor = layout('descriptor of another type', 128, contextDescriptor.source, {
-  type: bits(3, 0, 'descriptor type', {
-    values: {
-      6: 'PASID-based IOTLB',
-      7: 'PASID cache',
-    },
-  }),
+/** A descriptor of a type that there is not. */
+export const otherDescriptor = layout('descriptor of another type', 128, contextDescriptor.source, {
+  type: bits(3, 0, 'descriptor type'),
   between: ignored(8, 4, 'depends on the type'),
   typeHigh: bits(11, 9, 'descriptor type, upper bits'),
   rest: ignored(127, 12, 'depends on the type'),
@@ -116,21 +113,45 @@ function wait({ values: { IF, SW, FN, PD, STDATA, STADDR } }: Subject): string[]
   ];
 }
 
-function other({ values: { type, typeHigh } }: Subject): string[] {
-  const isScalable = typeHigh === 0n && type >= 6n && type <= 9n;
+function pasidIotlb({ values: { G, DID, PASID, AM, IH, ADDR } }: Subject): string[] {
+  const whose = `of PASID ${PASID} in domain ${DID}`;
   return [
-    isScalable
-      ? 'Belongs to scalable mode, which is not decoded here.'
-      : `There is no such type: ${stops(QueueError.TYPE)}.`,
-    ...(isScalable ? [`In legacy mode ${stops(QueueError.TYPE)}.`] : []),
+    G === 3n
+      ? `Drops the translations of ${pagesText(ADDR, AM)} ${whose}.`
+      : G === 2n
+        ? `Drops every translation ${whose} from the IOTLB.`
+        : `Granularity ${G} is reserved: ${stops(QueueError.RESERVED)}.`,
+    ...(G === 3n && isMisaligned(ADDR, AM)
+      ? ['The address is not aligned to that many pages: its low bits are left out.']
+      : []),
+    ...(G === 3n && IH === 1n
+      ? ['Only last-level entries changed (IH): the paging-structure caches may stay.']
+      : []),
+    inLegacy,
   ];
 }
+
+const pasidCache = ({ values: { G, DID, PASID } }: Subject): string[] => [
+  G === 0n
+    ? `Drops the PASID-cache entries of domain ${DID}.`
+    : G === 1n
+      ? `Drops the PASID-cache entries of PASID ${PASID} in domain ${DID}.`
+      : G === 3n
+        ? 'Drops every entry of the PASID cache.'
+        : `Granularity ${G} is reserved: ${stops(QueueError.RESERVED)}.`,
+  'Translations stay in the IOTLB until an invalidation of it follows.',
+  inLegacy,
+];
+
+const other = (): string[] => [`There is no such type: ${stops(QueueError.TYPE)}.`];
 
 const sentences = new Map<Layout, (subject: Subject) => string[]>([
   [contextDescriptor, context],
   [iotlbDescriptor, iotlb],
   [interruptEntryDescriptor, interruptEntry],
   [waitDescriptor, wait],
+  [pasidIotlbDescriptor, pasidIotlb],
+  [pasidCacheDescriptor, pasidCache],
   [deviceTlbDescriptor, deviceTlb],
   [pasidDeviceTlbDescriptor, pasidDeviceTlb],
   [pageResponseDescriptor, pageResponse],

@@ -11,7 +11,7 @@ type Values = Subject['values'];
 
 const stops = (code: number): string => `the queue stops at it (IQE: ${queueErrorText(code)})`;
 const withoutDt = `On a unit without device TLBs (ECAP.DT = 0) ${stops(QueueError.TYPE)}.`;
-const inLegacy = `In legacy mode ${stops(QueueError.TABLE_MODE)}.`;
+export const inLegacy = `In legacy mode ${stops(QueueError.TABLE_MODE)}.`;
 
 /** `everything`, or the range by its first and last address. */
 function rangeOf(ADDR: bigint, S: bigint): string {

@@ -128,6 +128,7 @@ const message = (text: string, what: string) => ({
   name: what,
   source: SOURCE,
   raw: [printable(text)],
+  order: null,
   reserved: [],
   causes: [],
   look: [],

@@ -1,6 +1,7 @@
 /** Everything that can be decoded by its name. What a kind takes follows from its declared layout. */
 import { contextEntry } from '../../vtd/formats/context-entry.ts';
 import { faultRecord } from '../../vtd/formats/fault-record.ts';
+import { firstStageEntryLayout, firstStageTableEntry } from '../../vtd/formats/first-stage-entry.ts';
 import {
   messageLayout,
   remappableMessage,
@@ -12,8 +13,12 @@ import { iotlbDescriptor } from '../../vtd/formats/invalidation-descriptor.ts';
 import type { Layout } from '../../vtd/formats/layout.ts';
 import { pageRequestEntry } from '../../vtd/formats/page-request.ts';
 import { pagingEntryLayout, tableEntry } from '../../vtd/formats/paging-entry.ts';
+import { pasidDirectoryEntry } from '../../vtd/formats/pasid-directory-entry.ts';
+import { pasidTableEntry } from '../../vtd/formats/pasid-table-entry.ts';
 import { postedInterruptDescriptor } from '../../vtd/formats/posted-interrupt-descriptor.ts';
 import { rootEntry } from '../../vtd/formats/root-entry.ts';
+import { scalableContextEntry } from '../../vtd/formats/scalable-context-entry.ts';
+import { scalableRootEntry } from '../../vtd/formats/scalable-root-entry.ts';
 import { translationCompletion } from '../../vtd/formats/translation-completion.ts';
 import { registerLayouts } from '../../vtd/unit/registers.ts';
 import type { Explanation, Subject } from './decoded.ts';
@@ -28,6 +33,15 @@ import {
   explainRedirectionEntry,
 } from './explain-interrupt.ts';
 import { explainRegister } from './explain-register.ts';
+import {
+  explainFirstStageEntry,
+  explainPasidDirectoryEntry,
+  explainPasidTableEntry,
+  explainScalableContextEntry,
+  explainScalableRootEntry,
+  scalableUnits,
+} from './explain-scalable-entry.ts';
+import type { Unit } from './reserved.ts';
 
 export type Kind = {
   readonly name: string;
@@ -39,6 +53,8 @@ export type Kind = {
   readonly parameters: readonly string[];
   /** How many of them must be given; the others are 0 if left out. */
   readonly required: number;
+  /** The units it is held against; left out: those of legacy mode. */
+  readonly units?: readonly Unit[];
   layoutOf(lowest: number, level: number, second: number): Layout;
   explain(subject: Subject): Explanation;
 };
@@ -65,6 +81,9 @@ function kind(
   return { name, usage, bits, hasLevel, parameters, required, layoutOf, explain };
 }
 
+/** What there is in scalable mode only. */
+const scalable = (of: Kind): Kind => ({ ...of, units: scalableUnits });
+
 function parameterNames(bits: number): readonly string[] {
   if (bits <= 64) return ['VALUE'];
   return bits === 128 ? ['LO', 'HI'] : Array.from({ length: bits / 64 }, (_, i) => `QW${i}`);
@@ -81,6 +100,19 @@ export const kinds: readonly Kind[] = [
     explainPagingEntry,
     true,
   ),
+  scalable(fixed('scalable-root-entry', scalableRootEntry, explainScalableRootEntry)),
+  scalable(fixed('scalable-context-entry', scalableContextEntry, explainScalableContextEntry)),
+  scalable(fixed('pasid-directory-entry', pasidDirectoryEntry, explainPasidDirectoryEntry)),
+  scalable(fixed('pasid-table-entry', pasidTableEntry, explainPasidTableEntry)),
+  scalable(
+    kind(
+      'first-stage-entry',
+      firstStageTableEntry,
+      (lowest, level) => firstStageEntryLayout(level, lowest),
+      explainFirstStageEntry,
+      true,
+    ),
+  ),
   kind('descriptor', iotlbDescriptor, anyDescriptorLayout, explainDescriptor),
   fixed('fault-record', faultRecord, explainFaultRecord),
   fixed('page-request', pageRequestEntry, explainPageRequest),
@@ -93,6 +125,12 @@ export const kinds: readonly Kind[] = [
     fixed(name, layout, (subject) => explainRegister(name, subject)),
   ),
 ];
+
+/** The names of all kinds, registers apart. */
+export const kindNames = {
+  formats: kinds.map(({ name }) => name).filter((name) => !Object.hasOwn(registerLayouts, name)),
+  registers: Object.keys(registerLayouts),
+} as const;
 
 /** By name in upper or lower case; a register also as the specification writes it, `GSTS_REG`. */
 export function kindNamed(word: string): Kind | null {

@@ -6,7 +6,17 @@ export const decodedJson = (decoded: Decoded): string =>
   `${JSON.stringify({ schema: 1, ...decoded }, null, 2)}\n`;
 
 /** For people: what it is, what it says, its fields. */
-export function decodedText({ name, source, raw, fields, reserved, means, causes, look }: Decoded): string {
+export function decodedText({
+  name,
+  source,
+  raw,
+  order,
+  fields,
+  reserved,
+  means,
+  causes,
+  look,
+}: Decoded): string {
   const set = reserved.map(
     ({ bits, value, units }): DecodedField => ({
       name: 'reserved',
@@ -16,7 +26,7 @@ export function decodedText({ name, source, raw, fields, reserved, means, causes
     }),
   );
   const parts = [
-    [`${name} (${source})`, ...(raw.length > 0 ? [raw.join(' ')] : [])],
+    [`${name} (${source})`, ...(raw.length > 0 ? [rawText(raw, order)] : [])],
     table(byPosition([...fields, ...set])),
     means,
     section('Likely causes', causes),
@@ -26,6 +36,14 @@ export function decodedText({ name, source, raw, fields, reserved, means, causes
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join('\n'))
     .join('\n\n')}\n`;
+}
+
+/** The values in the order in which they were given, and which that was. */
+function rawText(raw: readonly string[], order: Decoded['order']): string {
+  if (order === null) return raw.join(' ');
+  return order === 'low first'
+    ? `${raw.join(' ')}  (low first)`
+    : `${raw.toReversed().join(':')}  (high first, as debugfs prints it)`;
 }
 
 const section = (title: string, lines: readonly string[]): string[] =>
