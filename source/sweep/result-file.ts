@@ -81,20 +81,25 @@ const lineText = (line: ResultLine): string => `${JSON.stringify(line)}\n`;
 
 export const csvFile = (file: string): string => file.replace(/(\.ndjson)?$/, '.csv');
 
-/** Every number in the results as a row: the point, its values, where the number stands, and the command line. */
+/** Every number that was measured as a row: the point, its values, where the number stands. The command is in the lines. */
 export function writeCsv(file: string, results: readonly ResultLine[]): void {
   const sorted = results.toSorted((a, b) => a.point - b.point);
   const axes = Object.keys(sorted[0]?.values ?? {});
-  const rows = sorted.flatMap(({ point, values, command, result }) =>
-    numbersIn(result).map(([measure, value]) => [
+  const rows = sorted.flatMap(({ point, values, result }) =>
+    numbersIn(measured(result)).map(([measure, value]) => [
       point,
       ...axes.map((axis) => values[axis]),
       measure,
       value,
-      command,
     ]),
   );
-  replace(file, [['point', ...axes, 'measure', 'value', 'command'], ...rows].map(csvLine).join(''));
+  replace(file, [['point', ...axes, 'measure', 'value'], ...rows].map(csvLine).join(''));
+}
+
+/** A result without what was given. */
+function measured(result: unknown): object {
+  const { schema, seed, parameters, ...rest } = result as Readonly<Record<string, unknown>>;
+  return rest;
 }
 
 /** The numbers in a value with the way to each: `devices.nic0.page_walks`. */
