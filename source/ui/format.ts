@@ -31,6 +31,31 @@ export function percent(part: number, whole: number): string {
 /** The same for running text: a space before the sign. */
 export const percentInText = (part: number, whole: number): string => percent(part, whole).replace('%', ' %');
 
+/** From here on a growth is easier to grasp as a factor. */
+const FACTOR = 3;
+
+/** By how much a number differs from another: `+12.3 %`, `×73`; of shares in points, `−2.1 pt`. */
+export function relative({
+  unit,
+  a,
+  b,
+}: Readonly<Record<'a' | 'b', number | null>> & { unit: string }): string {
+  if (a === null || b === null) return absent;
+  if (a === b) return 'same';
+  const sign = b < a ? glyph.minus : '+';
+  if (unit !== 'share' && a === 0) return `+${quantity(b)}`;
+  const factor = b / a;
+  if (unit !== 'share' && factor >= FACTOR)
+    return `${glyph.times}${factor < 10 ? factor.toFixed(1) : quantity(factor)}`;
+  // By the figures that stand beside it.
+  const shown = (share: number): number => Number.parseFloat(percent(share, 1));
+  if (unit === 'share') return `${sign}${Math.abs(shown(b) - shown(a)).toFixed(1)} pt`;
+  if (b === 0) return `${sign}100 %`;
+  // Never rounded up to 100, so that what is left stays visible.
+  const part = b < a ? Math.min(99.9, 100 * (1 - factor)) : 100 * (factor - 1);
+  return `${sign}${part.toFixed(part >= 99.95 ? 0 : 1)} %`;
+}
+
 const NS_PER_MS = 1e6;
 
 /** `12.480 ms`; above 9999.999 ms in seconds. */

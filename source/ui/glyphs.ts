@@ -22,6 +22,7 @@ const pairs = {
   down: ['↓', 'v'],
   left: ['←', '<'],
   minus: ['−', '-'],
+  times: ['×', 'x'],
   pause: ['❚', '|'],
   ended: ['■', '#'],
   boot: ['↻', '@'],

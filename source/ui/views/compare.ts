@@ -3,7 +3,7 @@ import { type ComparisonRow, compareMachines } from '../../simulation/comparison
 import type { DeviceState, SeriesColumn, Snapshot } from '../../simulation/snapshot.ts';
 import { chart } from '../chart.ts';
 import { badge, laneToken, ownerText } from '../fate.ts';
-import { absent, ceiling, duration, percentInText, quantity, round } from '../format.ts';
+import { absent, ceiling, duration, percentInText, quantity, relative, round } from '../format.ts';
 import { glyph } from '../glyphs.ts';
 import { lane } from '../lane.ts';
 import { blank, cell, cutMiddle, type Row, right, row, span, wrap } from '../rows.ts';
@@ -87,12 +87,16 @@ function deviceCell(device: DeviceState, width: number): Row {
   return [...head, ...way, span(' '.repeat(Math.max(0, width - used)))];
 }
 
+/** What one DMA takes: less than one of many things. */
+const each = (value: number): string => (value < 10 ? String(Number(value.toPrecision(2))) : quantity(value));
+
+/** A machine that sends less DMA costs less: reads and cycles are told by the DMA. */
 const measures: readonly (readonly [ComparisonRow['measure'], string, (value: number) => string])[] = [
   ['iotlb_hit_rate', 'IOTLB hit rate', (value) => percentInText(value, 1)],
   ['page_walks', 'walks', quantity],
-  ['iommu_mrds', 'walk memory reads', quantity],
+  ['iommu_mrds_per_request', 'memory reads a DMA', each],
   ['invalidations', 'invalidations', quantity],
-  ['iommu_cpu_cycles', 'IOMMU CPU cycles', quantity],
+  ['iommu_cpu_cycles_per_request', 'CPU cycles a DMA', each],
   ['faults', 'faults', quantity],
   ['corrupted_pages', 'corrupted pages', quantity],
 ];
@@ -102,29 +106,18 @@ function measureRows(pair: Pair, at: Widths): Row[] {
   return measures.map(([measure, label, text]) => numberRow(label, find('machine', measure), text, at));
 }
 
-function numberRow(
-  label: string,
-  { a, b, ...rest }: ComparisonRow,
-  text: (value: number) => string,
-  at: Widths,
-): Row {
+function numberRow(label: string, compared: ComparisonRow, text: (value: number) => string, at: Widths): Row {
+  const { a, b } = compared;
   const side = (value: ComparisonRow['a']) => [
-    right(typeof value === 'number' ? text(value) : absent, 7),
+    right(value === null ? absent : text(value), 7),
     span(' '.repeat(at.side - 7)),
   ];
-  return row(' ', cell(label, at.name), ...side(a), ...side(b), ...change({ a, b, ...rest }, at.change));
+  return row(' ', cell(label, at.name), ...side(a), ...side(b), ...change(compared, at.change));
 }
 
-/** By how much B differs from A: of counts in per cent, of shares in points. */
-function change({ measure, a, b, difference }: ComparisonRow, width: number): Row {
-  if (difference === null || typeof a !== 'number') return [right(absent, width, 'faint')];
-  const sign = difference < 0 ? glyph.minus : '+';
-  const points = measure === 'iotlb_hit_rate';
-  if (difference === 0) return [right('same', width, 'faint')];
-  if (!points && a === 0) return [right(`+${quantity(b as number)}`, width)];
-  const part = 100 * Math.abs(points ? difference : difference / a);
-  const digits = part >= 99.95 ? 0 : 1;
-  return [right(`${sign}${part.toFixed(digits)} ${points ? 'pt' : '%'}`, width)];
+function change(compared: ComparisonRow, width: number): Row {
+  const text = relative(compared);
+  return [right(text, width, ...(text === 'same' || text === absent ? (['faint'] as const) : []))];
 }
 
 const rowsBySubject = ({ a, b }: Pair) => {
