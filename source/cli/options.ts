@@ -2,24 +2,22 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../commands/duration.ts';
 import { parseCommand } from '../commands/parse.ts';
+import { quoted } from '../commands/printable.ts';
 import { unexpected } from '../commands/words.ts';
 
-/** What commander prints behind the name of the option. */
-export function invalid(message: string): InvalidArgumentError {
-  const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1)}`;
-  return new InvalidArgumentError(/[.?]$/.test(sentence) ? sentence : `${sentence}.`);
-}
+/** Commander prints it behind the name of the option. */
+export const invalid = (message: string): InvalidArgumentError => new InvalidArgumentError(message);
 
 export function duration(text: string): number {
   const nanoseconds = parseDuration(text);
   if (nanoseconds === null || nanoseconds === 0) {
-    throw invalid('expected a duration such as 10ms, 250us or 1s');
+    throw invalid(`expected a duration such as 10ms, 250us or 1s; got ${quoted(text)}`);
   }
   return nanoseconds;
 }
 
 export function positive(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw invalid('expected a whole number from 1 on');
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw invalid(`expected a whole number from 1 on; got ${quoted(text)}`);
   return Number(text);
 }
 

@@ -1,6 +1,5 @@
 /** All commands of the command line, and what holds for each of them. */
 import { Command as Program } from 'commander';
-import { printableLines } from '../commands/printable.ts';
 import { unexpected } from '../commands/words.ts';
 import { addBoot } from './boot.ts';
 import { addCompare } from './compare.ts';
@@ -9,13 +8,13 @@ import { addDashboard } from './dashboard.ts';
 import { addDecode } from './decode.ts';
 import { addDemo } from './demo.ts';
 import { addExperiment } from './experiment.ts';
-
 import { addExplain } from './explain.ts';
 import { addInspect } from './inspect.ts';
 import { addNotes } from './notes.ts';
 import { addReplay } from './replay.ts';
 import { addRun } from './run.ts';
 import { addSweep } from './sweep.ts';
+import { sayUsageErrors } from './usage-errors.ts';
 
 const EXAMPLES = `
 Examples:
@@ -38,10 +37,7 @@ export function buildProgram(): Program {
     .showSuggestionAfterError()
     .enablePositionalOptions()
     .exitOverride()
-    // Words of the command line come back in messages, but never their control characters.
-    .configureOutput({
-      outputError: (text, write) => write(`dmascope: ${printableLines(text.replace(/^error: /, ''))}`),
-    });
+    .helpCommand('help [command]', 'how a command is used');
   program.addHelpText('after', EXAMPLES);
   addDashboard(program);
   addInspect(program);
@@ -56,6 +52,7 @@ export function buildProgram(): Program {
   addNotes(program);
   addExplain(program);
   addBoot(program);
+  sayUsageErrors(program);
   return program;
 }
 

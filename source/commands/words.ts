@@ -18,7 +18,10 @@ export class Wrong extends Error {}
 
 /** `expected one of …, got …`, with the nearest valid word. */
 export function unexpected(what: string, got: string | undefined, valid: readonly string[]): string {
-  const expected = `expected ${what}: ${valid.join(', ')}`;
+  // What is wanted may name the few words that there are already.
+  const named = what.split(/[^\w-]+/);
+  const list = valid.every((word) => named.includes(word)) ? '' : `: ${valid.join(', ')}`;
+  const expected = `expected ${what}${list}`;
   if (got === undefined || got === '') return `${expected}; got nothing`;
   const meant = nearest(got, valid);
   return `${expected}; got ${quoted(got)}${meant === null ? '' : `. Did you mean ${meant}?`}`;
@@ -47,7 +50,7 @@ export function deviceTarget(words: readonly string[]): DeviceTarget {
   const owner = `guest ${oneOf('a guest', names, guest?.toUpperCase())}` as const;
   const [first, second] = rest;
   if (first === undefined) return owner;
-  const how = oneOf('nothing or', ['viommu', ...vfioInterfaces], first);
+  const how = oneOf('nothing, or how a guest gets it', ['viommu', ...vfioInterfaces], first);
   if (second === undefined) return `${owner} ${how}`;
   if (how !== 'viommu') throw new Wrong(`expected nothing after ${how}, got ${quoted(second)}`);
   return `${owner} viommu ${oneOf('how it gets the device', vfioInterfaces, second)}`;

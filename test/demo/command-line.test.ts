@@ -60,9 +60,9 @@ test.each([
 });
 
 test.each([
-  [['demo', 'clams'], /expected a demo: .*; got "clams"\. Did you mean claims\?/],
+  [['demo', 'clams'], /expected a demo, or a file such as .*; got "clams"\. Did you mean claims\?/],
   [['demo', './nowhere.md'], /cannot read \.\/nowhere\.md: ENOENT/],
-  [['demo', 'claims', '--scene', '0'], /Expected a whole number from 1 on/],
+  [['demo', 'claims', '--scene', '0'], /--scene: expected a whole number from 1 on/],
 ])('%j ends with 2', async (words, message) => {
   const { stderr, exitCode } = await run(...words);
   expect(exitCode).toBe(2);
