@@ -3,11 +3,7 @@
  * 3 an expectation failed.
  */
 import { isMainThread } from 'node:worker_threads';
-import { fail } from './source/cli/failure.ts';
-import { buildProgram, checkCommandWord } from './source/cli/program.ts';
-import { EXPERIMENT_ARGUMENT, runExperimentThread } from './source/sources/simulator/experiment-thread.ts';
-import { runSimulatorProcess } from './source/sources/simulator/process.ts';
-import { SIMULATOR_ARGUMENT } from './source/sources/simulator/simulator.ts';
+import { EXPERIMENT_ARGUMENT, SIMULATOR_ARGUMENT } from './source/sources/simulator/messages.ts';
 
 async function main(): Promise<void> {
   // A reader that closes early, such as head, ends the output; that is no error.
@@ -15,13 +11,22 @@ async function main(): Promise<void> {
     if (error.code === 'EPIPE') process.exit(0);
     throw error;
   });
-  if (process.argv[2] === SIMULATOR_ARGUMENT) return runSimulatorProcess();
-  if (process.argv[2] === EXPERIMENT_ARGUMENT && !isMainThread) return runExperimentThread(process.argv[3]);
+  // Each loads what it needs and no more: most of a short command's time is loading.
+  if (process.argv[2] === SIMULATOR_ARGUMENT) {
+    const { runSimulatorProcess } = await import('./source/sources/simulator/process.ts');
+    return runSimulatorProcess();
+  }
+  if (process.argv[2] === EXPERIMENT_ARGUMENT && !isMainThread) {
+    const { runExperimentThread } = await import('./source/sources/simulator/experiment-thread.ts');
+    return runExperimentThread(process.argv[3]);
+  }
+  const { buildProgram, checkCommandWord } = await import('./source/cli/program.ts');
   try {
     const program = buildProgram();
     checkCommandWord(program, process.argv[2]);
     await program.parseAsync();
   } catch (error) {
+    const { fail } = await import('./source/cli/failure.ts');
     process.exitCode = fail(error);
   }
 }

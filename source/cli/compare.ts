@@ -1,9 +1,17 @@
 /** `dmascope compare`: two boot lines, one seed, one workload, one table. */
 import { Argument, Option, type Command as Program } from 'commander';
-import { compareHeadless, comparisonCsv } from '../output/compare.ts';
-import { comparisonText } from '../ui/comparison-text.tsx';
-import { bootLine, type MachineFlags, machineOptions, withMachineOptions } from './machine-options.ts';
+import { type ComparisonReport, comparing, comparisonCsv } from '../output/compare.ts';
+import { comparisonText } from '../ui/comparison-text.ts';
+import { carryThrough } from './long-run.ts';
+import {
+  bootLine,
+  type MachineFlags,
+  machineOptions,
+  warnOfWords,
+  withMachineOptions,
+} from './machine-options.ts';
 import { duration, format, jsonText } from './options.ts';
+import { tableStyle } from './table-style.ts';
 
 type Flags = MachineFlags & { readonly time: number; readonly format: 'text' | 'json' | 'csv' };
 
@@ -22,16 +30,17 @@ export function addCompare(program: Program): void {
         .default(10e6, '10ms'),
     )
     .addOption(format('text', 'json', 'csv').default('text'))
-    .action((a: string, b: string, flags: Flags) => {
-      const { comparison, ignored, refusals } = compareHeadless({
-        machine: machineOptions({ ...flags, boot: a }),
-        otherBoot: b,
-        commands: flags.exec,
-        timeNs: flags.time,
-      });
-      const texts = { text: comparisonText, json: jsonText, csv: comparisonCsv };
-      process.stdout.write(texts[flags.format](comparison));
-      for (const word of ignored) process.stderr.write(`dmascope: ${word}\n`);
+    .action(async (a: string, b: string, flags: Flags) => {
+      const machine = machineOptions({ ...flags, boot: a });
+      warnOfWords(machine, 'A: ');
+      warnOfWords({ ...machine, boot: b }, 'B: ');
+      const draw = await tableStyle();
+      const { comparison, refusals } = await carryThrough(
+        'compare',
+        comparing({ machine, otherBoot: b, commands: flags.exec, timeNs: flags.time }),
+      );
+      const text = (of: ComparisonReport) => comparisonText(of, draw);
+      process.stdout.write({ text, json: jsonText, csv: comparisonCsv }[flags.format](comparison));
       for (const refusal of refusals) process.stderr.write(`dmascope: refused: ${refusal}\n`);
     });
 }

@@ -9,9 +9,6 @@ import {
   readCases,
   runCases,
 } from '../conformance/index.ts';
-import { compareWithQemu } from '../oracle/compare-with-qemu.ts';
-import { comparisonJson, comparisonText } from '../oracle/comparison-report.ts';
-import { findQemu } from '../oracle/program.ts';
 import { EXPECTATION_FAILED } from './exit-codes.ts';
 import { readInput } from './input.ts';
 import { format } from './options.ts';
@@ -33,6 +30,11 @@ export function addConform(program: Program): void {
 async function conform(path: string, { expect, qemu, format }: Flags): Promise<void> {
   const file = readCases(readInput(path));
   if (qemu === true) {
+    const [{ findQemu }, { compareWithQemu }, { comparisonJson, comparisonText }] = await Promise.all([
+      import('../oracle/program.ts'),
+      import('../oracle/compare-with-qemu.ts'),
+      import('../oracle/comparison-report.ts'),
+    ]);
     const program = await findQemu();
     const comparison = await compareWithQemu(program, file);
     process.stdout.write(

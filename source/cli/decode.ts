@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline';
 import type { Command as Program } from 'commander';
 import { LogReader, LogText } from '../output/decode/log.ts';
-import { decode, decodedJson, decodedText, usages } from '../output/decode.ts';
+import { decode, decodedJson, decodedObject, decodedText, usages } from '../output/decode.ts';
 import { format, jsonText } from './options.ts';
 
 type Flags = { readonly format: 'text' | 'json' };
@@ -44,7 +44,7 @@ async function decodeLog({ format }: Flags): Promise<boolean> {
   const tell = (lines: ReturnType<LogReader['read']>): void => {
     for (const explained of lines) {
       if (format === 'text') process.stdout.write(renderer.text(explained));
-      for (const decoded of explained.decoded) all.push({ schema: 1, line: explained.line, ...decoded });
+      for (const decoded of explained.decoded) all.push({ line: explained.line, ...decodedObject(decoded) });
     }
   };
   for await (const line of createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }))
@@ -53,7 +53,7 @@ async function decodeLog({ format }: Flags): Promise<boolean> {
   if (reader.lines === 0) return false;
   if (format === 'json') process.stdout.write(jsonText(all));
   const { lines, explained, passedOver } = reader;
-  const others = passedOver === 0 ? '' : `; ${passedOver} more are about DMAR, but tell of no fault`;
+  const others = passedOver === 0 ? '' : `; ${passedOver} more about DMAR tell of no fault`;
   process.stderr.write(`dmascope: ${explained} of ${lines} lines explained${others}\n`);
   return true;
 }

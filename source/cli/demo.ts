@@ -8,12 +8,11 @@ import type { Demo } from '../demo/demo.ts';
 import { readDemo } from '../demo/read-demo.ts';
 import type { MachineOptions } from '../machine/machine.ts';
 import type { MeasuredRow } from '../simulation/snapshot.ts';
-import { startSimulator } from '../sources/simulator/simulator.ts';
 import { EXPECTATION_FAILED } from './exit-codes.ts';
 import { readSmallInput } from './input.ts';
 import { DEFAULT_BOOT } from './machine-options.ts';
 import { positive } from './options.ts';
-import { type ScreenFlags, show, withScreenOptions } from './screen-options.ts';
+import { loadScreen, type ScreenFlags, show, withScreenOptions } from './screen-options.ts';
 
 type Flags = ScreenFlags & { readonly check?: boolean; readonly scene: number };
 
@@ -35,7 +34,7 @@ export function addDemo(program: Program): void {
 function find(name: string): Demo {
   if (builtInNames.includes(name)) return builtInDemo(name);
   if (!/[./\\]/.test(name))
-    throw new UnknownDemo(`a file has a dot in its name; ${unexpected('a demo', name, builtInNames)}`);
+    throw new UnknownDemo(unexpected('a demo, or a file such as ./my-talk.md', name, builtInNames));
   return readDemo(readSmallInput(name, MOST_BYTES), path.basename(name).replace(/\.md$/, ''), name);
 }
 
@@ -62,7 +61,11 @@ async function playOrCheck(demo: Demo, flags: Flags): Promise<void> {
     throw new UnknownDemo(`expected a scene from 1 to ${demo.scenes.length}, got ${scene}`);
   }
   const program = process.argv[1];
-  const source = await startSimulator({ program, machine, speed, paused: false, demo: { demo, scene } });
+  const { startSimulator } = await import('../sources/simulator/simulator.ts');
+  const [source] = await Promise.all([
+    startSimulator({ program, machine, speed, paused: false, demo: { demo, scene } }),
+    loadScreen(),
+  ]);
   await show(source, flags);
 }
 

@@ -1,5 +1,6 @@
 /** `dmascope experiment`: published measurements, and what the simulation makes of them. */
 import { Option, type Command as Program } from 'commander';
+import { quoted } from '../commands/printable.ts';
 import { unexpected } from '../commands/words.ts';
 import type { Experiment } from '../experiments/experiment.ts';
 import { experimentUnit } from '../experiments/host.ts';
@@ -83,6 +84,7 @@ function numbers(text: string): readonly number[] {
   const parsed = text
     .split(',')
     .map((part) => (/^\s*\d+(\.\d+)?\s*$/.test(part) ? Number(part) : Number.NaN));
-  if (parsed.some(Number.isNaN)) throw invalid('expected numbers separated by commas, such as 65536,1048576');
+  if (parsed.some(Number.isNaN))
+    throw invalid(`expected numbers separated by commas, such as 65536,1048576; got ${quoted(text)}`);
   return [...new Set(parsed)].sort((a, b) => a - b);
 }

@@ -2,7 +2,7 @@
 import { Argument, Option, type Command as Program } from 'commander';
 import { ask } from '../output/explain.ts';
 import { explainedJson, explainedText } from '../ui/explain-text.ts';
-import { type MachineFlags, machineOptions, withMachineOptions } from './machine-options.ts';
+import { type MachineFlags, machineOptions, warnOfWords, withMachineOptions } from './machine-options.ts';
 import { addressWord, deviceName, duration, format } from './options.ts';
 
 type Flags = MachineFlags & {
@@ -34,8 +34,10 @@ export function addExplain(program: Program): void {
     .addOption(format('text', 'json').default('text'))
     .action((device: string, address: string, flags: Flags) => {
       const type = flags.write === true ? 'write' : 'read';
+      const machine = machineOptions(flags);
+      warnOfWords(machine);
       const answer = ask({
-        machine: machineOptions(flags),
+        machine,
         commands: flags.exec,
         timeNs: flags.time,
         warm: flags.warm === true,

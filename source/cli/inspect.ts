@@ -1,7 +1,7 @@
 /** `dmascope inspect`: what the simulated kernel's files say. */
 import { Argument, Option, type Command as Program } from 'commander';
 import { inspect } from '../output/inspect.ts';
-import { type MachineFlags, machineOptions, withMachineOptions } from './machine-options.ts';
+import { type MachineFlags, machineOptions, warnOfWords, withMachineOptions } from './machine-options.ts';
 import { duration } from './options.ts';
 
 type Flags = MachineFlags & { readonly time: number };
@@ -23,8 +23,10 @@ export function addInspect(program: Program): void {
     )
     .addHelpText('after', FILES)
     .action((path: string, flags: Flags) => {
+      const machine = machineOptions(flags);
+      warnOfWords(machine);
       const { text, refusals } = inspect({
-        machine: machineOptions(flags),
+        machine,
         commands: flags.exec,
         timeNs: flags.time,
         path,

@@ -1,5 +1,6 @@
 /** The options that say which Linux boots, and what firmware tells it. */
 import { Option, type Command as Program } from 'commander';
+import { quoted } from '../commands/printable.ts';
 import { unexpected } from '../commands/words.ts';
 import { defaultBuild, type KernelBuild, type Platform } from '../linux/boot/policy.ts';
 import {
@@ -59,7 +60,9 @@ export function withKernelOptions(program: Program): Program {
 function kernelVersion(text: string): KernelVersion {
   const version = readVersion(text);
   if (version === null) {
-    throw invalid(`expected a version from ${OLDEST_VERSION} to ${NEWEST_VERSION}, such as 6.1`);
+    throw invalid(
+      `expected a version from ${OLDEST_VERSION} to ${NEWEST_VERSION}, such as 6.1; got ${quoted(text)}`,
+    );
   }
   return version;
 }

@@ -2,7 +2,10 @@
 import { Option, type Command as Program } from 'commander';
 import type { Command } from '../commands/command.ts';
 import { parseCommands } from '../commands/parse.ts';
+import { printable, quoted } from '../commands/printable.ts';
+import { readBootLine } from '../linux/boot/boot-line.ts';
 import type { MachineOptions } from '../machine/machine.ts';
+import { wordWarnings } from '../output/boot-words.ts';
 import type { PresetName } from '../parameters/presets.ts';
 import type { Overrides } from '../parameters/registry.ts';
 import { type PresetName as UnitName, presets as units } from '../vtd/unit/capabilities.ts';
@@ -37,6 +40,12 @@ export function machineOptions(flags: MachineFlags): MachineOptions {
   };
 }
 
+/** Say on standard error which words of the boot line Linux ignores: a machine that booted otherwise would mislead. */
+export function warnOfWords({ boot, build }: MachineOptions, side = ''): void {
+  const { words } = readBootLine(boot, build?.version);
+  for (const warning of wordWarnings(words)) process.stderr.write(`dmascope: ${side}${printable(warning)}\n`);
+}
+
 /** @param boot false where the command names its boot lines itself */
 export function withMachineOptions(program: Program, { boot = true } = {}): Program {
   if (boot) {
@@ -62,7 +71,8 @@ export function withMachineOptions(program: Program, { boot = true } = {}): Prog
 
 function seedNumber(text: string): number {
   const seed = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(seed)) throw invalid('expected a whole number from 0 to 2^53 - 1');
+  if (!Number.isSafeInteger(seed))
+    throw invalid(`expected a whole number from 0 to 2^53 - 1; got ${quoted(text)}`);
   return seed;
 }
 

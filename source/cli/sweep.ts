@@ -1,13 +1,13 @@
 /** `dmascope sweep` and `dmascope merge`: the product of some values over runs or an experiment. */
 import { availableParallelism } from 'node:os';
 import { Argument, Option, type Command as Program } from 'commander';
+import { quoted } from '../commands/printable.ts';
 import { readSetting } from '../parameters/registry.ts';
-import { type Definition, planOf, readDefinition } from '../sweep/definition.ts';
+import { BadDefinition, type Definition, planOf, readDefinition } from '../sweep/definition.ts';
 import { mergeResults, rangesText } from '../sweep/merge.ts';
 import { idOf, pointsOf } from '../sweep/plan.ts';
 import { csvFile, resultsSoFar, writeCsv, writeResults } from '../sweep/result-file.ts';
 import { isIn, shardFile, shardOf } from '../sweep/shard.ts';
-import { sweep } from '../sweep/sweep.ts';
 import { EXPECTATION_FAILED } from './exit-codes.ts';
 import { readInput } from './input.ts';
 import { invalid } from './options.ts';
@@ -36,6 +36,8 @@ Examples:
   dmascope sweep --boot "intel_iommu=on" --boot "intel_iommu=on iommu.strict=1" --set iotlb.entries=64,128
   dmascope sweep --experiment E1 --set iotlb.entries=64,96,128 --set walkers=4,6
   dmascope sweep sweep.json --shard 2/8`;
+
+const NOTHING_TO_VARY = `expected what to vary: a file, --boot, --seed, --unit, --preset or --set; got none of them${EXAMPLES}`;
 
 export function addSweep(program: Program): void {
   program
@@ -88,9 +90,9 @@ export function addSweep(program: Program): void {
 }
 
 async function run(file: string | undefined, flags: Flags): Promise<void> {
-  const points = pointsOf(
-    planOf(withFlags(file === undefined ? nothing : readDefinition(readInput(file)), flags)),
-  );
+  const plan = planOf(withFlags(file === undefined ? nothing : readDefinition(readInput(file)), flags));
+  if (plan.axes.length === 0) throw new BadDefinition(NOTHING_TO_VARY);
+  const points = pointsOf(plan);
   const version = process.env.DMASCOPE_VERSION ?? 'development';
   const shard = shardOf(flags.shard ?? null, process.env);
   const out = shardFile(flags.out, shard);
@@ -100,6 +102,7 @@ async function run(file: string | undefined, flags: Flags): Promise<void> {
   const left = mine.filter(({ index }) => !results.has(index));
   say(summary(points.length, mine.length, mine.length - left.length));
 
+  const { sweep } = await import('../sweep/sweep.ts');
   const stop = new AbortController();
   // Listeners that stay: what ends the points' processes would end this one too, were it not waited for.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort(signal));
@@ -138,7 +141,7 @@ const say = (text: string): void => void process.stderr.write(`dmascope: ${text}
 
 function summary(all: number, mine: number, done: number): string {
   const part = mine === all ? '' : `, ${mine} of them in this part`;
-  return `${all} points${part}${done > 0 ? `, ${done} done before` : ''}`;
+  return `${all} ${all === 1 ? 'point' : 'points'}${part}${done > 0 ? `, ${done} done before` : ''}`;
 }
 
 const nothing: Definition = { experiment: null, fixed: {}, options: {}, parameters: {} };
@@ -163,7 +166,7 @@ const another = (text: string, before: readonly string[] = []): readonly string[
 function list(text: string): readonly string[] {
   const values = text.split(',').map((each) => each.trim());
   if (values.includes('') || new Set(values).size < values.length)
-    throw invalid('expected different values, separated by commas');
+    throw invalid(`expected different values, separated by commas; got ${quoted(text)}`);
   return values;
 }
 
@@ -178,6 +181,7 @@ function parameterValues(text: string, before: Values): Values {
 
 function jobCount(text: string): number {
   const count = /^\d+$/.test(text) ? Number(text) : 0;
-  if (!(count >= 1 && count <= 1024)) throw invalid('expected a whole number from 1 to 1024');
+  if (!(count >= 1 && count <= 1024))
+    throw invalid(`expected a whole number from 1 to 1024; got ${quoted(text)}`);
   return count;
 }

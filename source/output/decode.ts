@@ -16,7 +16,7 @@ import { readLevel, readValue } from './decode/read-value.ts';
 import { reservedBits, reservedSentences } from './decode/reserved.ts';
 
 export { type Decoded, DecodeError } from './decode/decoded.ts';
-export { decodedJson, decodedText } from './decode/render.ts';
+export { decodedJson, decodedObject, decodedText } from './decode/render.ts';
 
 /** What can be decoded, one a line. */
 export const usages = (): readonly string[] => [...kinds.map(({ usage }) => usage), ...messageForms];

@@ -15,8 +15,11 @@ export function report({ simulation, bootOptions }: Session) {
     boot: bootOptions.boot,
     seed: bootOptions.seed,
     parameters: bootOptions.parameters ?? {},
+    ignoredWords: kernel.settings.words.filter(({ known }) => !known).map(({ text }) => text),
     simulatedNs: Math.round(simulation.now),
+    iommuReason: kernel.policy.reason,
     unit: unitRegisters(unit),
+    iommu_cpu_cycles: kernel.cycles,
     counters: {
       ...namedCounts(unit.translator.counts),
       invalidations: { ...unit.invalidator.counts },

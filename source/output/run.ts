@@ -3,6 +3,7 @@ import { carryOutAll, type Done } from '../commands/carry-out-all.ts';
 import type { Command } from '../commands/command.ts';
 import { Session } from '../commands/session.ts';
 import type { MachineOptions } from '../machine/machine.ts';
+import { advancing, type Progress } from './advancing.ts';
 import { type Report, report } from './report.ts';
 
 export type RunOptions = {
@@ -15,23 +16,21 @@ export type RunOptions = {
 };
 
 /**
- * Carry out the commands in order, then run.
+ * Carry out the commands in order, then run. Stopped early, it reports what there is by then.
  *
  * @param onReport gets each report as it is due, the last one included
  * @returns what the commands were refused for, and which expectations among them were not met
  */
-export function runHeadless(options: RunOptions, onReport: (report: Report) => void): Done {
+export function* running(options: RunOptions, onReport: (report: Report) => void): Progress<Done> {
   const session = new Session(options.machine);
   const done = carryOutAll(session, options.commands);
   const end = Math.max(done.askedNs + options.timeNs, session.simulation.now);
   session.apply({ name: 'run', forNs: null });
-  if (options.everyNs !== null) {
-    for (let at = session.simulation.now + options.everyNs; at < end; at += options.everyNs) {
-      session.advance(at);
-      onReport(report(session));
-    }
+  const everyNs = options.everyNs ?? Number.POSITIVE_INFINITY;
+  for (let at = session.simulation.now + everyNs; ; at += everyNs) {
+    const until = Math.min(at, end);
+    const reached = yield* advancing([session], until, end);
+    onReport(report(session));
+    if (reached < until || until === end) return done;
   }
-  session.advance(end);
-  onReport(report(session));
-  return done;
 }

@@ -1,12 +1,13 @@
 /** A boot line as plain text: each word, what it does to which device, and what Linux would silently ignore. */
 import { notOurs } from '../linux/boot/boot-line.ts';
+import { wordSentence } from '../output/boot-words.ts';
 import type { BootExplanation, ExplainedWord } from '../output/explain-boot.ts';
 import { badge, domainWord } from './fate.ts';
 import { padded, wrap } from './rows.ts';
 
 const width = 100;
 
-export function bootText({ line, words, devices, summary, messages }: BootExplanation): string {
+export function bootText({ line, words, translation, devices, summary, messages }: BootExplanation): string {
   const column = Math.min(32, Math.max(14, ...words.map(({ text }) => text.length)) + 3);
   const beside = (text: string, rest: readonly string[]) =>
     rest
@@ -20,7 +21,9 @@ export function bootText({ line, words, devices, summary, messages }: BootExplan
   const lines = [
     line === '' ? '(an empty line)' : line,
     '',
-    ...(words.length === 0 ? nothing : words.flatMap((word) => beside(word.text, sentences(word)))),
+    ...(words.length === 0
+      ? nothing
+      : words.flatMap((word) => beside(word.text, sentences(word, translation)))),
     '',
     ...wrap(summary, width),
     '',
@@ -30,13 +33,19 @@ export function bootText({ line, words, devices, summary, messages }: BootExplan
   return `${lines.map((text) => text.trimEnd()).join('\n')}\n`;
 }
 
-function sentences({ effect, known, suggestion, changes }: ExplainedWord): string[] {
-  const meant = suggestion === null ? '' : ` Did you mean ${suggestion}?`;
-  const none = known && effect !== notOurs ? ['No device gets another domain by it.'] : [];
-  return [`${capital(effect)}.${meant}`, ...(changes.length === 0 ? none : changes.map(changeText))];
+function sentences(word: ExplainedWord, translation: boolean): string[] {
+  const { effect, known, overriddenBy, changes } = word;
+  const isOurs = known && effect !== notOurs;
+  const none =
+    !isOurs || overriddenBy !== null
+      ? []
+      : [
+          translation
+            ? 'All devices would be the same without it.'
+            : 'DMA remapping is off, so no device is affected.',
+        ];
+  return [wordSentence(word), ...(changes.length === 0 ? none : changes.map(changeText))];
 }
 
 const changeText = ({ devices, without, now }: ExplainedWord['changes'][number]): string =>
   `${devices.join(', ')}: ${now}; without this word ${without}.`;
-
-const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

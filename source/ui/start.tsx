@@ -5,8 +5,7 @@ import { App } from './app.tsx';
 import { CrashBoundary } from './crash-boundary.tsx';
 import { firstSelection, type Selection } from './selection.ts';
 import { detectAppearance } from './theme/detect.ts';
-import { themeNames as themes } from './theme/palettes.ts';
-import { isView, views } from './views/index.ts';
+import { isView } from './views/index.ts';
 
 export type DashboardOptions = {
   /** dark, light, high-contrast, mono or auto. */
@@ -18,12 +17,6 @@ export type DashboardOptions = {
   /** Say what this is, and offer a tour. */
   readonly welcome?: boolean;
 };
-
-/** Names that `theme` may have. */
-export const themeNames: readonly string[] = ['auto', ...themes];
-
-/** Names that `view` may have. */
-export const viewNames: readonly string[] = views.map(({ name }) => name);
 
 /** Exit codes of signals, as shells count them. */
 const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;

@@ -182,10 +182,7 @@ test.each([
     'interrupt nic0 0xfee00000 1 2',
     'expected no more than "interrupt nic0 0xfee00000 0x41" has, got also "2"',
   ],
-  [
-    'invalidation nic0 stric',
-    'expected strict, lazy or flip; got "stric". Did you mean strict?',
-  ],
+  ['invalidation nic0 stric', 'expected strict, lazy or flip; got "stric". Did you mean strict?'],
   ['map nic0 0', 'expected the number of buffers from 1 to 100000, got "0"'],
   ['map nic0 1 5000', 'expected at most 4096 bytes, or a multiple of 2097152, got "5000"'],
   ['unmap nic0 first', 'expected oldest, newest or all; got "first"'],

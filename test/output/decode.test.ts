@@ -271,8 +271,13 @@ test('one quoted argument is the same as several, and case does not matter', () 
 });
 
 test('the JSON has all of it', () => {
-  const result = decode(['GSTS', '0xc7000000']);
-  expect(JSON.parse(decodedJson(result))).toEqual({ schema: 1, ...result });
+  const result = decode(['context-entry', '0x2b6a00d', '0x20f02']);
+  const fields = result.fields.map((field) => ({ ...field, value: `0x${Number(field.value).toString(16)}` }));
+  expect(JSON.parse(decodedJson(result))).toEqual({ schema: 1, ...result, fields });
+  const message = decode([
+    'DMAR: [DMA Read NO_PASID] Request device [03:00.0] fault addr 0x0 [fault reason 0x06]',
+  ]);
+  expect(JSON.parse(decodedJson(message))).toEqual({ schema: 1, ...message });
 });
 
 describe('the order of several values', () => {

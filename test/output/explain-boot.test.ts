@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { bootWords } from '../../source/linux/boot/boot-line.ts';
+import { bootWords, readBootLine } from '../../source/linux/boot/boot-line.ts';
 import { plainMachine } from '../../source/machine/preview.ts';
+import { wordWarnings } from '../../source/output/boot-words.ts';
 import { explainBoot } from '../../source/output/explain-boot.ts';
 import { bootText } from '../../source/ui/boot-text.ts';
 import { device, session } from '../support/session.ts';
@@ -25,8 +26,33 @@ test('a word that Linux ignores changes nothing and comes with what was meant', 
 });
 
 test('a word that is right but makes no difference says so', () => {
-  expect(bootText(explained('iommu=pt'))).toContain('No device gets another domain by it.');
-  expect(bootText(explained('quiet'))).not.toContain('by it');
+  const off = 'DMA remapping is off, so no device is affected.';
+  expect(bootText(explained('iommu=pt'))).toContain(off);
+  expect(bootText(explained('quiet'))).not.toContain(off);
+  expect(bootText(explained('intel_iommu=on iommu.strict=0'))).toContain(
+    'All devices would be the same without it.',
+  );
+});
+
+test('a word that a later one overrides says by which', () => {
+  const text = bootText(explained('intel_iommu=on iommu=pt iommu.passthrough=0')).replace(/\s+/g, ' ');
+  expect(text).toContain(
+    'Host devices get identity domains: looked up, not translated. iommu.passthrough=0 sets the same, comes later and wins. iommu.passthrough=0 Host',
+  );
+});
+
+test.each([
+  ['intel_iommu=on iommu=pt quiet', []],
+  ['', []],
+  [
+    'iommu=on',
+    [
+      'boot word iommu=on: Linux on x86 knows no iommu=on: it is ignored silently and turns nothing on. Did you mean intel_iommu=on?',
+    ],
+  ],
+  ['foo bar=1', ['boot line: no word of "foo bar=1" is about the IOMMU']],
+])('who boots "%s" is told what Linux ignores', (line, warnings) => {
+  expect(wordWarnings(readBootLine(line).words)).toEqual(warnings);
 });
 
 test('whatever the line, the devices end up as on a machine that boots with it', () => {

@@ -2,19 +2,22 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseCommands } from '../../source/commands/parse.ts';
 import { readPerfEvent } from '../../source/linux/unit/perf-event.ts';
+import { finished } from '../../source/output/advancing.ts';
 import { csvHeader, csvRows } from '../../source/output/csv.ts';
 import type { Report } from '../../source/output/report.ts';
-import { runHeadless } from '../../source/output/run.ts';
+import { running } from '../../source/output/run.ts';
+import { textReport } from '../../source/ui/report.ts';
 import { presets } from '../../source/vtd/unit/capabilities.ts';
 import { LAZY, PASSTHROUGH, STRICT } from '../support/session.ts';
 
 function run(boot: string, exec: string, timeNs: number, everyNs: number | null = null) {
   const reports: Report[] = [];
   const { commands } = parseCommands(exec);
-  const { refusals } = runHeadless({ machine: { boot, seed: 42 }, timeNs, commands, everyNs }, (one) =>
+  const work = running({ machine: { boot, seed: 42 }, timeNs, commands, everyNs }, (one) =>
     // Through JSON, as a program reads it.
     reports.push(JSON.parse(JSON.stringify(one))),
   );
+  const { refusals } = finished(work);
   return { reports, last: reports[reports.length - 1], refusals };
 }
 
@@ -59,7 +62,10 @@ const shape = {
   boot: string,
   seed: number,
   parameters: {},
+  ignoredWords: expect.any(Array),
   simulatedNs: number,
+  iommuReason: string,
+  iommu_cpu_cycles: number,
   unit: { name: 'skylake', translation: expect.any(Boolean), gsts: hex, cap: hex, ecap: hex, rtaddr: hex },
   counters: {
     iommu_requests: number,
@@ -174,6 +180,33 @@ describe('the time asked for', () => {
   });
 });
 
+test('the report says which words Linux ignored, and why the IOMMU is on or off', () => {
+  expect(run('iommu=on quiet', '', 1000).last).toMatchObject({
+    ignoredWords: ['iommu=on'],
+    iommuReason: 'no intel_iommu=on, and the kernel was not built with it on',
+  });
+  expect(textReport(run('iommu=on', '', 1000).last)).toContain('IOMMU        off (no intel_iommu=on, and ');
+});
+
+test('a run that is stopped reports how far it came', () => {
+  const reports: Report[] = [];
+  const options = { machine: { boot: LAZY, seed: 42 }, timeNs: 5e6, commands: [], everyNs: 1e6 };
+  const work = running(options, (one) => reports.push(one));
+  let step = work.next();
+  while (step.done !== true) step = work.next(step.value.doneNs > 2.5e6 ? 'stop' : undefined);
+  expect(reports.map(({ simulatedNs }) => simulatedNs)).toEqual([1e6, 2e6, 2.6e6]);
+});
+
+test('the text has a line for each device, and no hit rate is rounded up to all', () => {
+  const { last } = run(STRICT, '', 1e6);
+  const [nic] = last.devices;
+  const seldom = { ...nic, iotlb_lookup: 100_000, iotlb_hit: 99_999 };
+  const lines = textReport({ ...last, devices: [seldom, ...last.devices.slice(1)] }).split('\n');
+  const table = lines.slice(lines.findIndex((line) => line.startsWith('device')) + 1);
+  expect(table.slice(0, 6).map((line) => line.split(/ +/)[0])).toEqual(last.devices.map(({ name }) => name));
+  expect(table[0]).toMatch(/ 99\.9% /);
+});
+
 test('reports along the way do not change the last one', () => {
   expect(run(LAZY, 'dma nic0 write 0x0', 100_000, 7_000).last).toEqual(
     run(LAZY, 'dma nic0 write 0x0', 100_000).last,
@@ -271,8 +304,10 @@ test('events of performance monitoring are counted from boot, whole and in parts
     'iotlb_lookup,filter_requester_id=03:00.0',
     'dmar0/iommu_requests,filter_domain=0xffff/',
   ];
-  runHeadless({ machine: machine(words), timeNs: 1e6, commands: [], everyNs: null }, (one) =>
-    reports.push(one),
+  finished(
+    running({ machine: machine(words), timeNs: 1e6, commands: [], everyNs: null }, (one) =>
+      reports.push(one),
+    ),
   );
   const [{ perf, counters, devices }] = reports;
 

@@ -2,8 +2,18 @@
 import type { Decoded, DecodedField } from './decoded.ts';
 
 /** For programs; `schema` counts up when the shape changes incompatibly. */
+export const decodedObject = (decoded: Decoded): { readonly schema: 1 } & Decoded => ({
+  schema: 1,
+  ...decoded,
+  fields: decoded.fields.map((field) => ({ ...field, value: numberText(field) })),
+});
+
 export const decodedJson = (decoded: Decoded): string =>
-  `${JSON.stringify({ schema: 1, ...decoded }, null, 2)}\n`;
+  `${JSON.stringify(decodedObject(decoded), null, 2)}\n`;
+
+/** People read small counts in decimal; for programs every number is hexadecimal. */
+const numberText = ({ bits, value }: DecodedField): string =>
+  bits === null ? value : `0x${BigInt(value).toString(16)}`;
 
 /** For people: what it is, what it says, its fields. */
 export function decodedText({

@@ -6,9 +6,7 @@ import { realpathSync } from 'node:fs';
 import { parentPort, Worker } from 'node:worker_threads';
 import { type Experimenting, stepsOf } from '../../commands/experimenting.ts';
 import type { Progress } from '../../experiments/run.ts';
-
-/** The word on the command line that makes a thread of the program one that measures; behind it the experiment. */
-export const EXPERIMENT_ARGUMENT = 'experiment-thread';
+import { EXPERIMENT_ARGUMENT } from './messages.ts';
 
 /**
  * Measure the points of an experiment.

@@ -5,6 +5,12 @@ import type { Demo } from '../../demo/demo.ts';
 import type { MachineOptions } from '../../machine/machine.ts';
 import type { Focus, RunState, Snapshot } from '../../simulation/snapshot.ts';
 
+/** Words on the command line that make the program a simulator process. */
+export const SIMULATOR_ARGUMENT = 'simulator-process';
+
+/** The word on the command line that makes a thread of the program one that measures; behind it the experiment. */
+export const EXPERIMENT_ARGUMENT = 'experiment-thread';
+
 /** Where to start: at boot, or where an earlier process stopped. */
 export type Start = {
   readonly options: MachineOptions;

@@ -7,10 +7,13 @@ import type { Command } from '../../commands/command.ts';
 import type { MachineOptions } from '../../machine/machine.ts';
 import type { Focus, Snapshot } from '../../simulation/snapshot.ts';
 import type { Source } from '../source.ts';
-import type { DemoStart, FromSimulator, Start, ToSimulator } from './messages.ts';
-
-/** Words on the command line that make the program a simulator process. */
-export const SIMULATOR_ARGUMENT = 'simulator-process';
+import {
+  type DemoStart,
+  type FromSimulator,
+  SIMULATOR_ARGUMENT,
+  type Start,
+  type ToSimulator,
+} from './messages.ts';
 
 /** A process that dies this soon after it took over dies of its command log: the next one starts without it. */
 const TOO_SOON_MS = 5000;

@@ -44,9 +44,10 @@ export function bootPrompt(scene: Scene, width: number, height: number): Row[] {
 
 function wordRows(words: ReturnType<Scene['tools']['previewBoot']>['words'], width: number): Row[] {
   const longest = Math.min(24, Math.max(12, ...words.map(({ text }) => text.length)) + 2);
-  return words.flatMap(({ text, known, effect, suggestion }) => {
+  return words.flatMap(({ text, known, effect, suggestion, overriddenBy }) => {
     const meant = suggestion === null ? '' : ` Did you mean ${suggestion}?`;
-    const sentence = known ? effect : `${effect}.${meant}`;
+    const wins = overriddenBy === null ? '' : `; ${overriddenBy} comes later and wins`;
+    const sentence = known ? effect + wins : `${effect}.${meant}`;
     return wrap(sentence, width - longest - 5).map((line, i) =>
       row('   ', ...wordCell(i === 0 ? text : '', known, longest), span(line, known ? 'label' : 'text')),
     );
