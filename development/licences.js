@@ -3,7 +3,7 @@ import path from 'node:path';
 import { root } from './stamp.js';
 
 /**
- * The licences of the libraries in the bundle, which ask to travel with every copy.
+ * The licences of the libraries and of the data in the bundle, which ask to travel with every copy.
  *
  * @param {string[]} inputs the files that went into the bundle
  */
@@ -11,7 +11,18 @@ export function licencesOf(inputs) {
   const folders = inputs.map((file) => /^.*node_modules\/(@[^/]+\/)?[^/]+/.exec(file)?.[0]);
   const packages = [...new Set(folders.filter((folder) => folder !== undefined))].sort();
 
-  return packages.map(licenceOf).join(`\n${'-'.repeat(80)}\n\n`);
+  const texts = [...packages.map(licenceOf), ...inputs.flatMap(licenceOfData)];
+  return texts.join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+/**
+ * Data that other people measured, and what they ask for.
+ *
+ * @param {string} file
+ */
+function licenceOfData(file) {
+  if (file !== 'fixtures/experiments/published.json') return [];
+  return [readFileSync(path.join(root, 'fixtures/experiments/licence-of-pcie-bench.txt'), 'utf8')];
 }
 
 /** @param {string} folder */
