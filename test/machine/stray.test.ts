@@ -150,9 +150,9 @@ describe('moving a device', () => {
         ...before,
         context: before.context + 1,
         iotlb_domain: before.iotlb_domain + 1,
-        // Two vectors: given back, then allocated and asked for again.
-        interrupt_entry: before.interrupt_entry + 6,
-        wait: before.wait + 8,
+        // Two vectors: shut down and given back, then allocated, activated and sent to a processor.
+        interrupt_entry: before.interrupt_entry + 10,
+        wait: before.wait + 12,
       });
       expect(type(run, 'dma nic0 write 0x1000000').text).toMatch(outcome);
     },

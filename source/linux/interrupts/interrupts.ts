@@ -30,7 +30,9 @@ const ISA_USED = [
   { pin: 9, irq: 9 },
 ];
 /** Vectors that a driver asks for; one where it is not listed. */
-const vectorsOfDriver: Readonly<Record<string, number>> = { ixgbe: 2, nvme: 2, snd_es1968: 0 };
+const vectorsOfDriver: Readonly<Record<string, number>> = { ixgbe: 2, nvme: 2, e1000e: 3, snd_es1968: 0 };
+/** An entry of no interrupt. */
+const NOT_PRESENT = new Int32Array(4);
 /** The first vector that a guest gives a device of its own. */
 const GUEST_VECTOR = 0x41;
 
@@ -94,15 +96,21 @@ export class Interrupts {
   setUp(sourceId: number, driver: string): void {
     this.tearDown(sourceId);
     const count = vectorsOfDriver[driver] ?? 1;
-    this.byDevice.set(
-      sourceId,
-      Array.from({ length: count }, () => this.request(sourceId)),
-    );
+    const allocated = Array.from({ length: count }, () => this.allocate(sourceId));
+    for (const { index, at } of allocated) {
+      // When the interrupt is activated, and again when its processor is chosen (irq_startup).
+      for (let turn = 0; index !== null && turn < 2; turn++)
+        this.table?.write(index, this.remapped(at, sourceId));
+    }
+    this.byDevice.set(sourceId, allocated);
   }
 
   /** A driver is gone: its vectors and entries are free. */
   tearDown(sourceId: number): void {
-    for (const { index, at } of this.byDevice.get(sourceId) ?? []) {
+    const requested = this.byDevice.get(sourceId) ?? [];
+    // Its handler is taken away (intel_irq_remapping_deactivate), and then the vectors are freed.
+    for (const { index } of requested) if (index !== null) this.table?.write(index, NOT_PRESENT);
+    for (const { index, at } of requested) {
       if (index !== null) this.table?.free(index);
       this.vectors.free(at);
     }
@@ -161,7 +169,8 @@ export class Interrupts {
     return null;
   }
 
-  private request(sourceId: number): DeviceInterrupt {
+  /** A vector, and an entry that holds one which goes nowhere until the driver asks for the interrupt. */
+  private allocate(sourceId: number): DeviceInterrupt {
     const at = this.vectors.allocate();
     const { table } = this;
     if (table === null) {
@@ -169,9 +178,7 @@ export class Interrupts {
       return { sourceId, index: null, at, message, guest: null };
     }
     const index = table.allocate();
-    // Allocated, with a vector that goes nowhere; then the driver asks for it.
     table.write(index, this.remapped({ vector: SHUTDOWN_VECTOR, processor: at.processor }, sourceId));
-    table.write(index, this.remapped(at, sourceId));
     return { sourceId, index, at, message: messageFor(index, 0), guest: null };
   }
 

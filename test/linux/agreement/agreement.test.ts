@@ -16,7 +16,7 @@ import { tables } from './tables.ts';
 const PAGE = path.resolve(import.meta.dirname, '../../../docs/agreement.md');
 
 const followed = followAll();
-const chapters = [boot(), dma(followed), lending(), tables()];
+const chapters = [boot(), dma(followed), ...lending(), tables()];
 const times = flushTimes(followed);
 
 for (const chapter of chapters) {

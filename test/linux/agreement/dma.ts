@@ -1,4 +1,5 @@
 /** The phases in which the host's devices do DMA. */
+import { readFileSync } from 'node:fs';
 import { Counter } from '../../../source/vtd/performance/counters.ts';
 import { bdf } from '../../../source/vtd/source-id.ts';
 import { DATA, type Host, id } from '../../support/host.ts';
@@ -157,10 +158,33 @@ export function followAll(): Followed[] {
   });
 }
 
+/** Counted before the phase was cut. */
+function wholeRead({ run, device, driver }: Followed): Figure[] {
+  const file = 'fixtures/linux-6.12/whole-phases.json';
+  const counts: Record<string, ReturnType<typeof countsOf>> = JSON.parse(readFileSync(file, 'utf8'))[
+    'dd-nvme-read'
+  ];
+  if (!(driver instanceof NvmeDisk) || counts[run] === undefined) return [];
+  const { simulated, rest } = driver.outcome('dd-nvme-read');
+  const made = countsOf([...simulated, ...rest]);
+  const names = {
+    requests: 'requests',
+    misses: 'IOTLB misses',
+    pages: 'page-selective invalidations',
+    domains: 'domain flushes',
+  };
+  return (Object.keys(names) as (keyof typeof names)[]).map((key) => ({
+    ...{ run, phase: 'dd-nvme-read, uncut', device, name: names[key] },
+    recorded: `${counts[run][key]}`,
+    simulated: `${made[key]}`,
+  }));
+}
+
 export function dma(followed: readonly Followed[]): Chapter {
-  const figures = followed.flatMap(({ run, device, phases, driver }) =>
-    phases.flatMap((phase) => figuresOf(driver, run, phase, device)),
-  );
+  const figures = followed.flatMap((each) => [
+    ...each.phases.flatMap((phase) => figuresOf(each.driver, each.run, phase, each.device)),
+    ...wholeRead(each),
+  ]);
   return { title: "DMA of the host's devices", figures: [...figures, ...passedThrough()], departures: [] };
 }
 
