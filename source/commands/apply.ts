@@ -23,6 +23,7 @@ type MachineCommand = Extract<
   {
     name:
       | 'device'
+      | 'device-tlb'
       | 'dma'
       | 'echo'
       | 'map'
@@ -47,6 +48,8 @@ export function carryOut(simulation: Simulation, command: MachineCommand): Resul
   const device = simulation.machine.find(command.device);
   if (device === undefined) throw new Refused(noDevice(command.device));
   switch (command.name) {
+    case 'device-tlb':
+      return setDeviceTlb(simulation, device, command.to);
     case 'device':
       return move(simulation, device, command.to);
     case 'dma':
@@ -209,6 +212,45 @@ function setInvalidation(simulation: Simulation, device: Device, to: 'strict' | 
   );
 }
 
+function setDeviceTlb(
+  { machine, journal }: Simulation,
+  device: Device,
+  to: Extract<Command, { name: 'device-tlb' }>['to'],
+): Result {
+  const { name, sourceId } = device.model;
+  if (machine.deviceTlb(device) === null) {
+    const able = machine.devices.filter((each) => machine.deviceTlb(each) !== null);
+    throw new Refused(
+      `${name} has no device TLB; ${able.map(({ model }) => model.name).join(' and ')} have one`,
+    );
+  }
+  journal.command('device tlb', name, to);
+  if (to === 'unasked') machine.completeUnasked(device);
+  else machine.setDeviceTlb(device, to);
+  const isAsked = machine.kernel.usesAts(sourceId);
+  const asked = isAsked || to === 'answers' ? '' : ' Nothing asks it now: its ATS is off.';
+  return {
+    text: `${deviceTlbText(name, to)}${asked}`,
+    linux:
+      to === 'gone'
+        ? [`# pull ${name} out of its slot`]
+        : ['# nothing types this: a device does it that is broken'],
+  };
+}
+
+function deviceTlbText(name: string, to: Extract<Command, { name: 'device-tlb' }>['to']): string {
+  switch (to) {
+    case 'answers':
+      return `${name} answers invalidations again.`;
+    case 'silent':
+      return `${name} does not answer invalidations of its device TLB any more.`;
+    case 'gone':
+      return `${name} is gone from its slot; its driver gave the buffers back.`;
+    case 'unasked':
+      return `${name} answered an invalidation that nobody sent.`;
+  }
+}
+
 function setWorkload(simulation: Simulation, device: Device, to: 'start' | 'stop' | 'flip'): Result {
   const { machine, journal } = simulation;
   const { name, workload } = device.model;
@@ -216,6 +258,7 @@ function setWorkload(simulation: Simulation, device: Device, to: 'start' | 'stop
   if (start && machine.isHeldBack(device)) {
     throw new Refused(`${name} is in the blocking domain: no driver runs it`);
   }
+  if (start && machine.deviceTlb(device) === 'gone') throw new Refused(`${name} is gone from its slot`);
   if (start && lacksDriver(simulation, device)) throw new Refused(`${name} has no driver: it was unbound`);
   if (start) machine.start(device);
   else machine.stop(device);
@@ -227,7 +270,13 @@ function setWorkloads(simulation: Simulation, to: 'start' | 'stop' | 'flip'): Re
   const { machine } = simulation;
   // Nobody runs a device that is held back.
   const driven = machine.devices.filter(
-    (device) => to === 'stop' || !(machine.isHeldBack(device) || lacksDriver(simulation, device)),
+    (device) =>
+      to === 'stop' ||
+      !(
+        machine.isHeldBack(device) ||
+        machine.deviceTlb(device) === 'gone' ||
+        lacksDriver(simulation, device)
+      ),
   );
   const wanted = to === 'flip' ? (driven.some(({ workload }) => workload !== null) ? 'stop' : 'start') : to;
   for (const device of driven) setWorkload(simulation, device, wanted);

@@ -15,6 +15,8 @@ export type ViewName = (typeof viewNames)[number];
 export const entryTables = ['root', 'context', 'pasid', 'page'] as const;
 export type EntryTable = (typeof entryTables)[number];
 
+export const deviceTlbStates = ['answers', 'silent', 'gone', 'unasked'] as const;
+
 /**
  * A guest gets a device with or without an IOMMU before it that the guest sees, by a container or by iommufd: `guest B`,
  * `guest B viommu`, `guest B iommufd`. A process of the host drives it from user space.
@@ -66,6 +68,8 @@ export type Command =
       readonly data: string;
     }
   | { readonly name: 'invalidation'; readonly device: string; readonly to: 'strict' | 'lazy' | 'flip' }
+  /** What a device does with the invalidations of its TLB; `unasked` answers one that nobody sent. */
+  | { readonly name: 'device-tlb'; readonly device: string; readonly to: (typeof deviceTlbStates)[number] }
   /** Write a word to a file of the simulated kernel, as a shell's user does. */
   | { readonly name: 'echo'; readonly text: string; readonly path: string }
   | { readonly name: 'boot'; readonly line: string }

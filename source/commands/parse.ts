@@ -1,7 +1,7 @@
 /** The command language: one line of text to a command and back. */
 import { hexOf } from '../vtd/bits.ts';
 import { type PresetName, presets } from '../vtd/unit/capabilities.ts';
-import { type Command, type CommandName, entryTables, viewNames } from './command.ts';
+import { type Command, type CommandName, deviceTlbStates, entryTables, viewNames } from './command.ts';
 import { durationText, parseDuration } from './duration.ts';
 import { parseExpression, parseQuantity } from './expect/expression.ts';
 import { experimentIds } from './experimenting.ts';
@@ -129,6 +129,15 @@ const grammar: { readonly [N in CommandName]: Grammar } = {
       atMost(words, 2, 'invalidation nic0 strict');
       const to = oneOf('strict, lazy or flip', ['strict', 'lazy', 'flip'] as const, words[1]);
       return { name: 'invalidation', device: deviceName(words[0]), to };
+    },
+  },
+  'device-tlb': {
+    usage: 'device-tlb <device> answers|silent|gone|unasked',
+    help: 'what a device does with invalidations of its TLB: answer, not answer, be unplugged, or answer one that nobody sent',
+    parse: (words) => {
+      atMost(words, 2, 'device-tlb gpu0 silent');
+      const to = oneOf('what its device TLB does', deviceTlbStates, words[1]);
+      return { name: 'device-tlb', device: deviceName(words[0]), to };
     },
   },
   echo: {
@@ -375,6 +384,7 @@ export function commandText(command: Command): string {
   switch (command.name) {
     case 'device':
     case 'invalidation':
+    case 'device-tlb':
     case 'workload':
       return `${command.name} ${command.device} ${command.to}`;
     case 'dma': {

@@ -36,6 +36,7 @@ import { faultMessage, faultStatusMessage } from './log/messages.ts';
 import { PageFrames } from './page-frames.ts';
 import { dmaAliases, formGroups, type PciFunction } from './pci.ts';
 import { KernelRefusal } from './refusal.ts';
+import type { QueueErrorCounts, QueueHost } from './unit/queue-errors.ts';
 import { UnitDriver } from './unit/unit-driver.ts';
 import { isSince, type KernelVersion } from './version.ts';
 import { holds } from './version-rules.ts';
@@ -60,6 +61,14 @@ export type Hardware = {
   readonly dataZone: readonly [start: number, end: number];
   /** Where pages that stand in for buffers of untrusted devices are taken from; without it they get no such buffers. */
   readonly bounceZone?: readonly [start: number, end: number];
+  /** Devices that may not answer; without it all do, at once. */
+  readonly endpoints?: Omit<QueueHost, 'version' | 'say'>;
+};
+
+const answering: NonNullable<Hardware['endpoints']> = {
+  waitForDevices: () => 0,
+  isPresent: () => true,
+  stuck: () => {},
 };
 
 export type KernelOptions = {
@@ -135,13 +144,16 @@ export class Kernel {
     this.meter = new CpuMeter(options.cpuCost ?? defaultCpuCost);
     this.dataFrames = new PageFrames(...hardware.dataZone, DATA_STRIDE);
     const frames = new PageFrames(...hardware.tableZone);
-    this.driver = new UnitDriver(unit, memory, frames, (reason) =>
-      this.say(`DMAR: VT-d detected Invalidation Queue Error: Reason ${reason.toString(16)}`),
-    );
-    this.driver.say = (text) => this.say(text);
+    const nsPerCycle = options.nsPerCycle ?? 1 / 3.1;
+    const endpoints = hardware.endpoints ?? answering;
+    this.driver = new UnitDriver(unit, memory, frames, {
+      version,
+      say: (text) => this.say(text),
+      ...endpoints,
+    });
     this.driver.givesHint = options.givesHint ?? true;
     const { invalidate } = options.cpuCost ?? defaultCpuCost;
-    this.driver.invalidationNs = invalidate * (options.nsPerCycle ?? 1 / 3.1);
+    this.driver.invalidationNs = invalidate * nsPerCycle;
     const { driver, settings, meter } = this;
     this.devices = new DeviceTable(driver, !settings.forceDac, (text) => this.tell(0.32, text));
     const iovaTuning = { ...iovaTuningOf(version), cpus: options.cpus ?? 1, clock };
@@ -205,6 +217,16 @@ export class Kernel {
   /** CPU cycles spent in IOMMU code since boot. */
   get cycles(): number {
     return this.meter.cycles;
+  }
+
+  /** Whether ATS of a device is enabled. */
+  usesAts(sourceId: number): boolean {
+    return this.driver.usesAts(sourceId);
+  }
+
+  /** Errors of the invalidation queue that the kernel met. */
+  get queueErrors(): QueueErrorCounts {
+    return this.driver.queueErrors;
   }
 
   /** What is known of a device. */
@@ -370,6 +392,8 @@ export class Kernel {
     const say = (text: string) => {
       if (this.log.allows('dmar_fault')) this.say(text);
     };
+    // The cause of an interrupt of the queue may be gone by now.
+    if (status === 0) return;
     say(faultStatusMessage(status));
     for (const words of records) {
       const message = faultMessage(words, this.version);

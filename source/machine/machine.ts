@@ -98,6 +98,10 @@ export class Machine {
   private readonly contiguous = new ContiguousZone();
   private readonly topology: Topology;
   private readonly tlbs: ReadonlyMap<number, DeviceTlb>;
+  /** Devices whose device TLB does not answer. */
+  private readonly quiet = new Map<number, 'silent' | 'gone'>();
+  /** Tags of invalidations that nobody will answer. */
+  private unanswered: number[] = [];
   private readonly guestOwners = new Map<GuestModel, OwnerId>();
   private readonly regionOwners = new Map<OwnerId, Device>();
   private readonly qemus = new Map<GuestModel, VfioProgram>();
@@ -135,6 +139,11 @@ export class Machine {
         tableZone: TABLE_ZONE,
         dataZone: DATA_ZONE,
         bounceZone: BOUNCE_ZONE,
+        endpoints: {
+          waitForDevices: () => this.timeOut(),
+          isPresent: (sourceId) => this.quiet.get(sourceId) !== 'gone',
+          stuck: (sourceId) => this.hang(sourceId),
+        },
       },
       options.boot,
       clock,
@@ -365,6 +374,28 @@ export class Machine {
     }
   }
 
+  /** Whether a device has a device TLB, and what that does with invalidations. */
+  deviceTlb(device: Device): 'answers' | 'silent' | 'gone' | null {
+    const { sourceId } = device.model;
+    return this.tlbs.has(sourceId) ? (this.quiet.get(sourceId) ?? 'answers') : null;
+  }
+
+  /**
+   * Let a device answer invalidations of its TLB, keep silent, or be gone from its slot: its driver then goes as well,
+   * and gives the buffers back.
+   */
+  setDeviceTlb(device: Device, to: 'answers' | 'silent' | 'gone'): void {
+    const { sourceId } = device.model;
+    if (to === 'answers') this.quiet.delete(sourceId);
+    else this.quiet.set(sourceId, to);
+    if (to === 'gone') this.withdraw(device);
+  }
+
+  /** A device says that it carried out an invalidation which nobody sent. */
+  completeUnasked(device: Device): void {
+    this.unit.invalidationCompleted(device.model.sourceId, 0);
+  }
+
   /** Its driver lets go of a device; its buffers are given back. Who has it through vfio-pci is asked for it first. */
   unbind(device: Device): void {
     this.withdraw(device);
@@ -546,15 +577,35 @@ export class Machine {
     }
   }
 
-  /** Devices of this machine do as they are told, at once; none is slow to forget, and none keeps silent. */
+  /** Devices do as they are told, at once, but for those that were told to keep silent. */
   private linkToDevices(): EndpointLink {
     return {
       invalidate: (message) => {
+        if (this.quiet.has(message.sourceId)) {
+          this.unanswered.push(message.tag);
+          return;
+        }
         this.tlbs.get(message.sourceId)?.invalidate(message);
         this.unit.invalidationCompleted(message.sourceId, message.tag);
       },
       respond: () => {},
     };
+  }
+
+  /** The time for the answers that are outstanding is over; nanoseconds that took, 0 without any. */
+  private timeOut(): number {
+    const tags = this.unanswered;
+    this.unanswered = [];
+    for (const tag of tags) this.unit.invalidationTimedOut(tag);
+    return tags.length === 0 ? 0 : this.values['deviceTlb.timeoutMs'] * 1e6;
+  }
+
+  /** The CPU that runs a device's driver never comes back: nothing more is asked of the device. */
+  private hang(sourceId: number): void {
+    const device = this.devices.find(({ model }) => model.sourceId === sourceId);
+    if (device === undefined) return;
+    device.runs++;
+    device.workload = null;
   }
 
   private mayWrite(device: Device, owner: OwnerId): boolean {

@@ -15,6 +15,13 @@ export const machineParameters = {
     most: 1e9,
     source: 'our choice',
   }),
+  'deviceTlb.timeoutMs': figure('ms', {
+    meaning: 'how long the unit waits for a device that does not answer an invalidation of its TLB',
+    default: 60_000,
+    least: 0.001,
+    most: 1e6,
+    source: 'PCI Express gives devices a minute, and half of one more (chapter 10.3.1)',
+  }),
   'nic.interruptNs': figure('ns', {
     meaning: 'least time between two interrupts of nic0: its moderation',
     default: 50_000,

@@ -9,6 +9,7 @@
  */
 
 import type { Progress } from '../experiments/run.ts';
+import type { QueueErrorCounts } from '../linux/unit/queue-errors.ts';
 import type { PreviewMachine } from '../machine/preview.ts';
 import type { InvalidationCounts } from '../vtd/invalidation/invalidator.ts';
 import type { CounterName } from '../vtd/performance/counters.ts';
@@ -204,6 +205,8 @@ export type FaultRegisters = {
   readonly interrupts: number;
   /** Faults that no record could take. */
   readonly lost: number;
+  /** Errors of the invalidation queue since boot, and what the kernel printed of the last; left out where unknown. */
+  readonly queue?: QueueErrorCounts;
 };
 
 /** One table on the way of an address: the register RTADDR, the root table, …, the page table. */

@@ -193,6 +193,7 @@ function faultRegisters({ machine }: Simulation): FaultRegisters {
     pending: faultLog.pending,
     interrupts: machine.kernel.faultInterrupts,
     lost: counts.faults - counts.faults_recorded,
+    queue: machine.kernel.queueErrors,
   };
 }
 

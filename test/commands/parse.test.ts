@@ -296,7 +296,7 @@ test('in a list the first wrong command ends it, and what came before it stands'
 
 test('every command has help', () => {
   expect(names).toContain(
-    'device, dma, map, unmap, cycle, entry, interrupt, invalidation, echo, boot, unit, kernel, compare, experiment, workload, pause, run',
+    'device, dma, map, unmap, cycle, entry, interrupt, invalidation, device-tlb, echo, boot, unit, kernel, compare, experiment, workload, pause, run',
   );
   for (const { usage, help } of commandHelp) expect(usage.length * help.length).toBeGreaterThan(0);
 });

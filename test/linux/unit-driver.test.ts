@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { PagingDomain } from '../../source/linux/domains/domain.ts';
 import { PageFrames } from '../../source/linux/page-frames.ts';
 import { UnitDriver } from '../../source/linux/unit/unit-driver.ts';
+import { DEFAULT_VERSION } from '../../source/linux/version.ts';
 import { PhysicalMemory } from '../../source/vtd/memory.ts';
 import { presets } from '../../source/vtd/unit/capabilities.ts';
 import { Iommu } from '../../source/vtd/unit/iommu.ts';
@@ -20,7 +21,13 @@ const did = (host: Host, bdf: string): string =>
 function flush(preset: keyof typeof presets, iova: number, pages: number): string {
   const memory = new PhysicalMemory(MiB);
   const unit = new Iommu(memory, presets[preset], () => {});
-  const driver = new UnitDriver(unit, memory, new PageFrames(0, MiB), () => {});
+  const driver = new UnitDriver(unit, memory, new PageFrames(0, MiB), {
+    version: DEFAULT_VERSION,
+    say: () => {},
+    waitForDevices: () => 0,
+    isPresent: () => true,
+    stuck: () => {},
+  });
   driver.enableQueue();
   driver.setRoot(false);
   const written = listenTo(unit, memory);

@@ -1,6 +1,6 @@
 /** Commands of every kind, for properties. */
 import fc from 'fast-check';
-import { type Command, viewNames } from '../../source/commands/command.ts';
+import { type Command, deviceTlbStates, viewNames } from '../../source/commands/command.ts';
 import { guestModels } from '../../source/machine/guest.ts';
 import { deviceModels } from '../../source/machine/topology.ts';
 
@@ -68,6 +68,11 @@ export const machineCommand: fc.Arbitrary<Command> = fc.oneof(
     name: fc.constant('unmap' as const),
     device: deviceName,
     which: fc.constantFrom('oldest' as const, 'newest' as const, 'all' as const),
+  }),
+  fc.record({
+    name: fc.constant('device-tlb' as const),
+    device: deviceName,
+    to: fc.constantFrom(...deviceTlbStates),
   }),
   fc.record({
     name: fc.constant('echo' as const),

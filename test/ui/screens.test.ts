@@ -36,6 +36,14 @@ const bootPrompt: Partial<Selection> = {
   },
 };
 
+const unanswered = {
+  ...running,
+  faultRegisters: {
+    ...running.faultRegisters,
+    queue: { IQE: 0, ITE: 3, ICE: 1, last: 'DMAR: VT-d detected Invalidation Time-out Error: SID 100' },
+  },
+};
+
 const onHba1 = { device: 'hba1' } as const;
 const atPdpt = { ...onHba1, view: 'dma', transaction: 18442, step: 5 } as const;
 
@@ -95,6 +103,7 @@ const screens = {
   'dma-refused': [examining, { ...onHba1, view: 'dma', transaction: 18440 }],
   faults: [running, { view: 'faults' }],
   'faults-none': [iommuOff, { view: 'faults' }],
+  'faults-queue': [unanswered, { view: 'faults' }],
   compare: [compared, { view: 'compare' }],
   'compare-none': [running, { view: 'compare' }],
   experiments: [running, { view: 'experiments', cursors: { experiments: 2 } }],

@@ -3,28 +3,36 @@ import { highHalf, lowHalf } from '../../vtd/bits.ts';
 import {
   contextDescriptor,
   DescriptorType,
+  deviceTlbDescriptor,
   Granularity,
   iotlbDescriptor,
   waitDescriptor,
 } from '../../vtd/formats/invalidation-descriptor.ts';
 import type { PhysicalMemory } from '../../vtd/memory.ts';
 import type { Iommu } from '../../vtd/unit/iommu.ts';
-import { faultStatus, Offset, queueAddress } from '../../vtd/unit/registers.ts';
+import { Offset, queueAddress } from '../../vtd/unit/registers.ts';
 import type { PageFrames } from '../page-frames.ts';
+import { lockupMessage, QueueErrors, type QueueHost, type Verdict } from './queue-errors.ts';
+
+const { SID } = deviceTlbDescriptor.fields;
 
 /** The value a finished wait descriptor leaves behind (QI_DONE). */
 const DONE = 2;
 const QUEUE_SLOTS = 256;
-const QUEUE_STOPPED = faultStatus.fields.IQE.mask << faultStatus.fields.IQE.shift;
+/** A CPU that does not take interrupts for so long is locked up (watchdog_thresh). */
+const WATCHDOG_NS = 10e9;
+/** Submissions that a device leaves unanswered until we take it that it never answers. */
+const MOST_TRIES = 3;
 
 export class QueuedInvalidation {
   /** Whether the unit is told where only leaves changed (IH); Linux 6.0 loses it on the way (qi_flush_iotlb). */
   givesHint = true;
-  /** Told of each descriptor by its type, once it was waited for. */
-  onDone: ((type: number) => void) | null = null;
+  /** Told of each descriptor by its type once it was waited for, and how long devices let it wait. */
+  onDone: ((type: number, waitedNs: number) => void) | null = null;
+  readonly errors: QueueErrors;
   private readonly unit: Iommu;
   private readonly memory: PhysicalMemory;
-  private readonly onError: (reason: number) => void;
+  private readonly host: QueueHost;
   /** A unit that can do scalable mode gets descriptors of 256 bits, whether the mode is used or not. */
   private readonly slotBytes: number;
   private readonly base: number;
@@ -33,18 +41,27 @@ export class QueuedInvalidation {
 
   /**
    * Take memory for the queue and tell the unit of it. The unit must still be enabled.
-   *
-   * @param onError told why the queue stopped, each time it does
    */
-  constructor(unit: Iommu, memory: PhysicalMemory, frames: PageFrames, onError: (reason: number) => void) {
+  constructor(unit: Iommu, memory: PhysicalMemory, frames: PageFrames, host: QueueHost) {
     this.unit = unit;
     this.memory = memory;
-    this.onError = onError;
+    this.host = host;
     const isWide = unit.capabilities.scalableMode;
     this.slotBytes = isWide ? 32 : 16;
     const pages = (this.slotBytes * QUEUE_SLOTS) / 4096;
     this.base = frames.allocateRun(pages);
     for (let page = 0; page < pages; page++) memory.clearPage(this.base + 4096 * page);
+    this.errors = new QueueErrors(
+      unit,
+      {
+        slots: QUEUE_SLOTS,
+        slotBytes: this.slotBytes,
+        wordsAt: (slot) => memory.readWords(this.base + this.slotBytes * slot, 4),
+        replaceByWait: (slot, waitSlot) =>
+          this.put(slot, memory.readWords(this.base + this.slotBytes * waitSlot, this.slotBytes / 4)),
+      },
+      host,
+    );
     this.status = frames.allocate();
     memory.clearPage(this.status);
     const [low] = queueAddress.encode(isWide ? { DW: 1, QS: 1 } : {});
@@ -52,20 +69,44 @@ export class QueuedInvalidation {
     unit.write64(Offset.IQA, highHalf(this.base), lowHalf(this.base) | low);
   }
 
-  /** Put one descriptor and a wait into the queue, and wait until it is done. */
+  /** Put one descriptor and a wait into the queue, and wait until it is done: qi_submit_sync. */
   submit(descriptor: Int32Array): void {
-    this.put(this.tail, descriptor);
-    const slot = (this.tail + 1) % QUEUE_SLOTS;
-    const statusAt = this.status + 4 * slot;
+    const spin = { nanoseconds: 0, isLockedUp: false };
+    for (let tries = 1; this.attempt(descriptor, spin) === 'again'; tries++) {
+      if (tries < MOST_TRIES) continue;
+      if (!spin.isLockedUp) this.host.say(lockupMessage(this.host.version));
+      this.host.stuck((descriptor[SID.word] >>> SID.shift) & SID.mask);
+      break;
+    }
+    this.onDone?.(descriptor[0] & 15, spin.nanoseconds);
+  }
+
+  /** Submit once, and look for errors as long as the wait is not done. */
+  private attempt(descriptor: Int32Array, spin: { nanoseconds: number; isLockedUp: boolean }): Verdict {
+    const slot = this.tail;
+    const waitSlot = (slot + 1) % QUEUE_SLOTS;
+    const statusAt = this.status + 4 * waitSlot;
+    this.put(slot, descriptor);
     this.memory.write32(statusAt, 0);
     this.put(
-      slot,
+      waitSlot,
       waitDescriptor.encode({ type: DescriptorType.WAIT, SW: 1, STDATA: DONE, STADDR: statusAt }),
     );
-    this.tail = (slot + 1) % QUEUE_SLOTS;
+    this.tail = (waitSlot + 1) % QUEUE_SLOTS;
     this.unit.write32(Offset.IQT, this.tail * this.slotBytes);
-    if (this.memory.read32(statusAt) !== DONE) this.recover();
-    this.onDone?.(descriptor[0] & 15);
+    // No unit is so fast that Linux does not look for errors once.
+    let verdict = this.errors.check(slot, waitSlot);
+    while (verdict === 'goes on' && this.memory.read32(statusAt) !== DONE) {
+      const passed = this.host.waitForDevices();
+      if (passed === 0) return 'given up';
+      spin.nanoseconds += passed;
+      if (spin.nanoseconds >= WATCHDOG_NS && !spin.isLockedUp) {
+        spin.isLockedUp = true;
+        this.host.say(lockupMessage(this.host.version));
+      }
+      verdict = this.errors.check(slot, waitSlot);
+    }
+    return verdict;
   }
 
   /** Invalidate all context entries. */
@@ -125,31 +166,9 @@ export class QueuedInvalidation {
 
   /** Write a descriptor into its slot; the upper half of a wide one is zero. */
   private put(slot: number, descriptor: Int32Array): void {
-    this.memory.writeWords(this.base + this.slotBytes * slot, descriptor);
-  }
-
-  /**
-   * The queue stopped at a descriptor it does not understand, because something wrote over it: put a wait in
-   * its place and let the queue go on, as qi_check_fault does.
-   */
-  private recover(): void {
-    for (
-      let tries = 0;
-      tries < QUEUE_SLOTS && (this.unit.read32(Offset.FSTS) & QUEUE_STOPPED) !== 0;
-      tries++
-    ) {
-      const head = this.unit.read32(Offset.IQH);
-      this.onError(this.unit.read32(Offset.IQERCD));
-      const skip = waitDescriptor.encode({
-        type: DescriptorType.WAIT,
-        SW: 1,
-        STDATA: DONE,
-        STADDR: this.status,
-      });
-      this.put(head / this.slotBytes, new Int32Array(this.slotBytes / 4));
-      this.put(head / this.slotBytes, skip);
-      this.unit.write32(Offset.FSTS, QUEUE_STOPPED);
-    }
+    const words = new Int32Array(this.slotBytes / 4);
+    words.set(descriptor);
+    this.memory.writeWords(this.base + this.slotBytes * slot, words);
   }
 }
 

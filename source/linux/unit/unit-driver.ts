@@ -21,6 +21,7 @@ import type { PciFunction } from '../pci.ts';
 import { AtsDevices } from './ats-devices.ts';
 import { LatencyStatistics } from './latency-statistics.ts';
 import { LegacyMode } from './legacy-mode.ts';
+import type { QueueErrorCounts, QueueHost } from './queue-errors.ts';
 import { QueuedInvalidation } from './queued-invalidation.ts';
 import { RegisterInvalidation } from './register-invalidation.ts';
 import { ScalableMode } from './scalable-mode.ts';
@@ -32,29 +33,26 @@ export class UnitDriver {
   givesHint = true;
   /** How long an invalidation takes a CPU, in nanoseconds; to be set before the queue is. */
   invalidationNs = 0;
-  /** Where the driver prints; to be set before the root table is. */
-  say: (text: string) => void = () => {};
   readonly latencies = new LatencyStatistics();
   private readonly memory: PhysicalMemory;
   private readonly frames: PageFrames;
-  private readonly onQueueError: (reason: number) => void;
+  private readonly host: QueueHost;
   /** The interrupt-remapping table as far as memory was taken for it; null while there is none. */
   interruptTable: { readonly address: number; readonly bytes: number } | null = null;
   private queue: QueuedInvalidation | null = null;
   private usedMode: TranslationMode | null = null;
   private usedAts: AtsDevices | null = null;
 
-  /** @param onQueueError told why the invalidation queue stopped, each time it does */
-  constructor(
-    unit: Iommu,
-    memory: PhysicalMemory,
-    frames: PageFrames,
-    onQueueError: (reason: number) => void,
-  ) {
+  constructor(unit: Iommu, memory: PhysicalMemory, frames: PageFrames, host: QueueHost) {
     this.unit = unit;
     this.memory = memory;
     this.frames = frames;
-    this.onQueueError = onQueueError;
+    this.host = host;
+  }
+
+  /** Errors of the invalidation queue that the kernel met. */
+  get queueErrors(): QueueErrorCounts {
+    return this.queue?.errors.counts ?? { IQE: 0, ITE: 0, ICE: 0, last: null };
   }
 
   /** How domains are told to the unit. Throws before there is a root table. */
@@ -81,9 +79,9 @@ export class UnitDriver {
   /** Early boot: the invalidation queue, where the unit has one (dmar_enable_qi). */
   enableQueue(): void {
     if (!this.unit.capabilities.queuedInvalidation) return;
-    const queue = new QueuedInvalidation(this.unit, this.memory, this.frames, this.onQueueError);
+    const queue = new QueuedInvalidation(this.unit, this.memory, this.frames, this.host);
     queue.givesHint = this.givesHint;
-    queue.onDone = (type) => this.latencies.took(type, this.invalidationNs);
+    queue.onDone = (type, waitedNs) => this.latencies.took(type, this.invalidationNs + waitedNs);
     this.queue = queue;
     this.command(Global.QIE, Global.QIE);
   }
@@ -132,7 +130,7 @@ export class UnitDriver {
   private legacyMode(root: number): TranslationMode {
     const { unit, memory, frames, queue } = this;
     this.usedAts = queue === null ? null : new AtsDevices(queue);
-    const invalidation = queue ?? new RegisterInvalidation(unit, this.say);
+    const invalidation = queue ?? new RegisterInvalidation(unit, this.host.say);
     return new LegacyMode(unit.capabilities, memory, frames, invalidation, this.usedAts, root);
   }
 
@@ -163,8 +161,10 @@ export class UnitDriver {
     const { unit } = this;
     const { faultOffset, faultRecords } = unit.capabilities;
     const status = unit.read32(Offset.FSTS);
-    const { FRI } = faultStatus.fields;
+    const { FRI, PPF } = faultStatus.fields;
     const records: Int32Array[] = [];
+    // Errors of the queue raise the same interrupt, and are left to whoever waits for it.
+    if (((status >>> PPF.shift) & PPF.mask) === 0) return { status, records };
     let index = (status >>> FRI.shift) & FRI.mask;
     for (let seen = 0; seen < faultRecords; seen++) {
       const at = faultOffset + 16 * index;

@@ -137,6 +137,7 @@ function detailRows(group: FaultGroup, snapshot: Snapshot, area: Area): Row[] {
     if (area.roomy) rows.push(blank);
   }
   rows.push(...labelled('registers', registers(snapshot), labelWidth, width));
+  rows.push(...queueRows(snapshot, width));
   if (area.roomy) rows.push(blank);
   rows.push(...rateRows(snapshot, width, area.roomy && area.height >= 26 ? 3 : 1));
   return rows.map((each) => [span(' '), ...each]);
@@ -145,6 +146,20 @@ function detailRows(group: FaultGroup, snapshot: Snapshot, area: Area): Row[] {
 function registers({ faultRegisters: at }: Snapshot): string {
   const lost = at.lost > 0 ? `, ${exactly(at.lost)} lost` : '';
   return `now ${at.inUse} of ${at.records} records in use, overflow PFO ${at.overflow ? 1 : 0}, pending PPF ${at.pending ? 1 : 0}, ${exactly(at.interrupts)} interrupts${lost}`;
+}
+
+/** Errors of the invalidation queue, where there were any. */
+function queueRows({ faultRegisters: { queue } }: Snapshot, width: number): Row[] {
+  if (queue === undefined) return [];
+  const kinds = [
+    [queue.IQE, 'IQE, a descriptor refused'],
+    [queue.ITE, 'ITE, no answer of a device'],
+    [queue.ICE, 'ICE, an answer unasked'],
+  ] as const;
+  const met = kinds.filter(([count]) => count > 0).map(([count, what]) => `${exactly(count)} ${what}`);
+  if (met.length === 0) return [];
+  const last = queue.last === null ? '' : `; last: ${queue.last}`;
+  return labelled('queue', `${met.join('; ')}${last}`, labelWidth, width);
 }
 
 function rateRows(snapshot: Snapshot, width: number, height: number): Row[] {
@@ -164,6 +179,7 @@ function rateRows(snapshot: Snapshot, width: number, height: number): Row[] {
 }
 
 function empty({ snapshot, selection }: Scene, { width }: Area): Row[] {
+  const queue = queueRows(snapshot, Math.min(110, width - 4));
   const say = (title: string, text: string, keys: readonly (readonly [string, string])[]): Row[] => [
     blank,
     row('   ', span(title, 'title')),
@@ -171,6 +187,7 @@ function empty({ snapshot, selection }: Scene, { width }: Area): Row[] {
     ...wrap(text, Math.min(90, width - 6)).map((line) => row('   ', line)),
     blank,
     ...keys.map(([key, what]) => row('   ', cell(key, 5, 'key'), what)),
+    ...(queue.length === 0 ? [] : [blank, ...queue.map((each) => [span('   '), ...each])]),
   ];
   if (selection.filter !== '' && snapshot.faults.length > 0) {
     return say(
