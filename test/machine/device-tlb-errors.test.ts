@@ -85,7 +85,7 @@ describe('a device that is there and keeps silent', () => {
     const machine = machineOf();
     const path = '/sys/kernel/debug/iommu/intel/dmar_perf_latency';
     type(machine, `echo 2 > ${path}; cycle gpu0 2; device-tlb gpu0 silent; unmap gpu0`);
-    expect(readKernelFile(machine.simulation.machine.kernel, path)).toMatch(
+    expect(readKernelFile(machine.simulation.machine, path)).toMatch(
       / inv_devtlb +0 +2( +0){4} +1 +0 +180000000 +60000000\n/,
     );
   });
