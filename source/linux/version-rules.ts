@@ -22,6 +22,16 @@ export const versionRules = {
     told: { '6.10': 'a driver that fails to bind is named behind its device' },
     source: 'drivers/base/dd.c, call_driver_probe',
   },
+  passesHint: {
+    holds: [{ since: '6.12', before: '6.13' }, { since: '6.18' }],
+    told: {
+      '6.12':
+        'the hint that only leaves changed (IH) reaches the unit for second-stage tables, by a stable update',
+      '6.13': 'without that update the hint (IH) is lost again for second-stage tables',
+      '6.18': 'the hint (IH) reaches the unit for second-stage tables',
+    },
+    source: 'drivers/iommu/intel/iommu.h, qi_desc_iotlb; dmar.c, qi_flush_iotlb up to 6.10',
+  },
   saysRemoval: {
     holds: [{ before: '6.4' }],
     told: { '6.4': 'a device that leaves its group because its unit is given up does so silently' },

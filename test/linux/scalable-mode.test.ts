@@ -45,6 +45,16 @@ function set(entry: Record<string, bigint>, ...left: readonly string[]): Record<
   return Object.fromEntries(found.map(([name, value]) => [name, Number(value)]));
 }
 
+test('a unit that is not to be given the hint (IH) is not given it for first-stage tables either', () => {
+  const unmapped = (givesHint: boolean) => {
+    const host = new Host('intel_iommu=on iommu.strict=1', { ...server, givesHint });
+    const mapping = host.kernel.map(NIC, DATA, 4096, 'both');
+    const [line] = host.during(() => host.kernel.unmap(NIC, mapping));
+    return Number(line.split(' ')[2]) & 0x40;
+  };
+  expect([unmapped(true), unmapped(false)]).toEqual([0x40, 0]);
+});
+
 describe('which mode is used', () => {
   const mode = (
     line: string,

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { defaultBuild } from '../../source/linux/boot/policy.ts';
 import type { PagingDomain } from '../../source/linux/domains/domain.ts';
 import { PageFrames } from '../../source/linux/page-frames.ts';
 import { UnitDriver } from '../../source/linux/unit/unit-driver.ts';
@@ -243,6 +244,24 @@ function readFixture(): Record<string, string[]> {
   }
   return groups;
 }
+
+// drivers/iommu/intel/iommu.h, qi_desc_iotlb: the address without its lower bits was all that was left of the hint.
+test.each([
+  ['5.4', 0],
+  ['6.11', 0],
+  ['6.12', 0x40],
+  ['6.13', 0],
+  ['6.17', 0],
+  ['6.18', 0x40],
+] as const)(
+  'Linux %s tells the unit of second-stage tables that only leaves changed: IH %i',
+  (version, hint) => {
+    const host = new Host('intel_iommu=on,strict', { build: { ...defaultBuild, version } });
+    const mapping = host.kernel.map(id('03:00.0'), DATA, 4096, 'both');
+    const [line] = host.during(() => host.kernel.unmap(id('03:00.0'), mapping));
+    expect(Number(line.split(' ')[2]) & 0x40).toBe(hint);
+  },
+);
 
 describe('registers and context entries', () => {
   test.each([

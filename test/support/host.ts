@@ -98,6 +98,8 @@ export type HostOptions = {
   readonly functions?: readonly PciFunction[];
   readonly windows?: readonly Reserved[];
   readonly cpus?: number;
+  /** invalidation.hint. */
+  readonly givesHint?: boolean;
   /** CONFIG_HZ. */
   readonly timerHz?: number;
   readonly clock?: HandClock;
@@ -131,7 +133,7 @@ export class Host {
       },
       line,
       this.clock,
-      { build, cpus, timerHz },
+      { build, cpus, timerHz, givesHint: options.givesHint },
     );
   }
 

@@ -25,8 +25,10 @@ const WATCHDOG_NS = 10e9;
 const MOST_TRIES = 3;
 
 export class QueuedInvalidation {
-  /** Whether the unit is told where only leaves changed (IH); Linux 6.0 loses it on the way (qi_flush_iotlb). */
+  /** Whether the unit is told where only leaves changed (IH). */
   givesHint = true;
+  /** Most versions lose the hint of second-stage tables on the way to the descriptor. */
+  losesHint = false;
   /** Told of each descriptor by its type once it was waited for, and how long devices let it wait. */
   onDone: ((type: number, waitedNs: number) => void) | null = null;
   readonly errors: QueueErrors;
@@ -147,7 +149,7 @@ export class QueuedInvalidation {
       G: Granularity.SELECTIVE,
       DID: did,
       AM: mask,
-      IH: leafOnly && this.givesHint ? 1 : 0,
+      IH: leafOnly && this.givesHint && !this.losesHint ? 1 : 0,
       ADDR: address,
     });
   }

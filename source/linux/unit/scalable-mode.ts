@@ -151,7 +151,7 @@ export class ScalableMode implements TranslationMode {
         DID: did,
         PASID: NO_PASID,
         AM: mask,
-        IH: leafOnly ? 1 : 0,
+        IH: leafOnly && this.queue.givesHint ? 1 : 0,
         ADDR: address,
       }),
     );

@@ -18,6 +18,7 @@ import { InterruptTable, TABLE_BYTES, TABLE_SIZE } from '../interrupts/interrupt
 import { FAULT_VECTOR } from '../interrupts/interrupt-vectors.ts';
 import { PAGE, type PageFrames } from '../page-frames.ts';
 import type { PciFunction } from '../pci.ts';
+import { holds } from '../version-rules.ts';
 import { AtsDevices } from './ats-devices.ts';
 import { LatencyStatistics } from './latency-statistics.ts';
 import { LegacyMode } from './legacy-mode.ts';
@@ -81,6 +82,7 @@ export class UnitDriver {
     if (!this.unit.capabilities.queuedInvalidation) return;
     const queue = new QueuedInvalidation(this.unit, this.memory, this.frames, this.host);
     queue.givesHint = this.givesHint;
+    queue.losesHint = !holds('passesHint', this.host.version);
     queue.onDone = (type, waitedNs) => this.latencies.took(type, this.invalidationNs + waitedNs);
     this.queue = queue;
     this.command(Global.QIE, Global.QIE);
