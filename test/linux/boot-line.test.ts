@@ -196,6 +196,9 @@ test.each([
   ['intel_iommu=no', 'intel_iommu=on'],
   ['iommu.strict=strict', 'iommu.strict=1'],
   ['intermap=off', 'intremap=off'],
+  ['INTEL_IOMMU=ON', 'intel_iommu=on'],
+  // A word that was begun, before one that is as near.
+  ['intel_iommu=on,of', 'intel_iommu=off'],
 ])('for "%s" the suggestion is %s', (line, suggestion) => {
   expect(readBootLine(line).words[0].suggestion).toBe(suggestion);
 });
@@ -304,6 +307,14 @@ test.each([
   ['intel_iommu=on -- intel_iommu=off iommu=nodac', ['DMAR: IOMMU enabled']],
 ])('"%s" makes the kernel print %j', (line, messages) => {
   expect(printed(line)).toEqual(messages);
+});
+
+test.each([
+  ['iommu.strict', 'has no value: Linux says that it is malformed and ignores it'],
+  ['iommu.strict=', 'has no value: Linux says that it is malformed and ignores it'],
+  ['--', 'ends what the kernel reads: the rest is for init'],
+])('"%s" %s', (line, effect) => {
+  expect(readBootLine(line).words[0].effect).toBe(effect);
 });
 
 test('a word that a later one overrides says which', () => {

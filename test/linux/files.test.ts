@@ -268,6 +268,14 @@ describe('the registers that iommu_regset lists', () => {
   });
 });
 
+test('a path may have dots, and slashes more than it needs', () => {
+  const tree = new Host(LAZY).kernel.files();
+  const type = tree.read('/sys/kernel/iommu_groups/1/type');
+  expect(type).not.toBeNull();
+  for (const path of ['//sys/./kernel/iommu_groups/2/../1/type', '../sys/kernel/iommu_groups/1/type/'])
+    expect(tree.read(path), path).toEqual(type);
+});
+
 test('what is not there is null, and every path that is listed can be read', () => {
   const tree = new Host(LAZY).kernel.files();
   expect(tree.read('/sys/kernel/iommu_groups/99')).toBeNull();

@@ -98,7 +98,8 @@ export function readBootLine(line: string, version: KernelVersion = DEFAULT_VERS
     texts.forEach((text, index) => {
       if (isEarly(text) !== early) return;
       reading.index = index;
-      read[index] = index < end ? readWord(text, reading) : ignored(text, FOR_INIT, null);
+      if (index < end) read[index] = readWord(text, reading);
+      else read[index] = ignored(text, index === end ? LAST_WORD : FOR_INIT, null);
     });
   }
   const beyond = line.slice(MOST_CHARACTERS).trim();
@@ -118,6 +119,7 @@ export function readBootLine(line: string, version: KernelVersion = DEFAULT_VERS
   };
 }
 
+const LAST_WORD = 'ends what the kernel reads: the rest is for init';
 const FOR_INIT = 'stands behind --: the kernel hands it to init and does not read it';
 const TOO_FAR = `lies behind character ${MOST_CHARACTERS}: Linux on x86 reads no further, without a message`;
 
@@ -177,13 +179,19 @@ function readUnknown(text: string, name: string, value: string | null, reading: 
   const isOurs = /iommu|intrem|strict|passthr/i.test(text);
   const meant = isOurs ? nearest(name, names) : nearest(name, names, name.length > 6 ? 2 : 1);
   if (meant === null) return { text, known: true, effect: notOurs, suggestion: null, sets: [] };
-  const suggestion = value === null || value === '' ? meant : `${meant}=${value}`;
+  const suggestion = value === null || value === '' ? meant : `${meant}=${withoutCapitals(meant, value)}`;
   // A name with a dot could belong to a module that is loaded later: nothing is said about it.
   if (name.includes('.') || !isSince(reading.version, '5.14')) {
     return ignored(text, 'unknown: Linux ignores it silently', suggestion);
   }
   reading.unknown.push(text);
   return ignored(text, 'unknown: Linux says so in its log and passes it to user space', suggestion);
+}
+
+/** A value in lower case, where the kernel knows it like that alone. */
+function withoutCapitals(name: string, value: string): string {
+  const small = value.toLowerCase();
+  return byName.get(name)?.rules.some(({ word }) => word === small) === true ? small : value;
 }
 
 /** A comma-separated list of words. */
@@ -262,7 +270,8 @@ function readBoolean(text: string, value: string | null, rule: ParameterRule, re
   if (!isOn && !no.test(value ?? '')) {
     if (rule.early) reading.early.push(malformed(rule));
     const why = rule.early ? 'Linux says that it is malformed and ignores it' : 'Linux ignores it';
-    return ignored(text, `"${value ?? ''}" is neither 0 nor 1: ${why}`, `${rule.name}=1`);
+    const what = value === null || value === '' ? 'has no value' : `"${value}" is neither 0 nor 1`;
+    return ignored(text, `${what}: ${why}`, `${rule.name}=1`);
   }
   const chosen = rule.rules.find(
     ({ word, ...rest }) => word === (isOn ? '1' : '0') && existsIn(reading.version, rest),
@@ -303,7 +312,8 @@ function suggestWord(word: string, { name, rules }: ParameterRule, version: Kern
   if (name === 'iommu' && word === 'strict') return 'iommu.strict=1';
   if (name === 'iommu' && word === 'lazy') return 'iommu.strict=0';
   const words = rules.filter((rule) => existsIn(version, rule)).map((rule) => rule.word);
-  const meant = nearest(word, words);
+  // One that somebody did not finish, before one that is only similar.
+  const meant = words.find((each) => word.length > 1 && each.startsWith(word)) ?? nearest(word, words);
   return meant === null ? null : `${name}=${meant}`;
 }
 

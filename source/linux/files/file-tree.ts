@@ -78,12 +78,15 @@ export class FileTree {
   }
 }
 
-/** One slash before each name, as the kernel takes a path. */
-const cleanPath = (path: string): string =>
-  `/${path
-    .split('/')
-    .filter((part) => part !== '')
-    .join('/')}`;
+/** One slash before each name, as the kernel takes a path; `.` stays in a folder, and `..` leaves it. */
+function cleanPath(path: string): string {
+  const names: string[] = [];
+  for (const part of path.split('/')) {
+    if (part === '..') names.pop();
+    else if (part !== '' && part !== '.') names.push(part);
+  }
+  return `/${names.join('/')}`;
+}
 
 /**
  * What a write to a file that has no way to take it comes to: sysfs does not open it (kernfs_fop_open), debugfs opens
