@@ -61,9 +61,10 @@ function stage(scene: Scene, demo: DemoState, height: number): Row[] {
   const { screen } = scene;
   if (demo.measured.length === 0) return panels(scene, height);
   const table = (rows: number) => measuredRows(demo.measured, areaOf(screen, screen.width, rows));
-  const below = table(0);
+  const spaced = table(height);
+  const below = height - spaced.length < 2 * smallestStage ? table(0) : spaced;
   const rest = height - below.length;
-  return rest < smallestStage ? fitRows(table(height), height) : [...panels(scene, rest), ...below];
+  return rest < smallestStage ? fitRows(spaced, height) : [...panels(scene, rest), ...below];
 }
 
 /** Rail, view and inspector, as far as the size has room for them. */

@@ -102,5 +102,6 @@ function barOf(values: Column['values'], i: number, width: number): string {
   if (typeof value !== 'number' || !(value > 0)) return '';
   const most = Math.max(...values.map((each) => (typeof each === 'number' ? each : 0)));
   const cells = Math.round((width * value) / most);
-  return cells === 0 ? glyph.line : glyph.eighth8.repeat(cells);
+  // Not as high as a row, so that bars one below the other stay apart.
+  return cells === 0 ? glyph.line : glyph.eighth6.repeat(cells);
 }
