@@ -1,6 +1,7 @@
 /** The options that say which Linux boots, and what firmware tells it. */
 import { Option, type Command as Program } from 'commander';
 import { quoted } from '../commands/printable.ts';
+import { Refused } from '../commands/result.ts';
 import { unexpected } from '../commands/words.ts';
 import { defaultBuild, type KernelBuild, type Platform } from '../linux/boot/policy.ts';
 import {
@@ -10,6 +11,7 @@ import {
   OLDEST_VERSION,
   readVersion,
 } from '../linux/version.ts';
+import { holds } from '../linux/version-rules.ts';
 import { choice, invalid } from './options.ts';
 
 const domainNames = ['lazy', 'strict', 'passthrough'] as const;
@@ -27,12 +29,16 @@ export type KernelFlags = {
   readonly platform: Platform;
 };
 
-export const kernelBuild = ({ kernel, defaultOn, defaultDomain }: KernelFlags): KernelBuild => ({
-  ...defaultBuild,
-  version: kernel,
-  intelIommuDefaultOn: defaultOn === true,
-  defaultDomain,
-});
+/** @throws Refused for a default that this version cannot be built with */
+export function kernelBuild({ kernel, defaultOn, defaultDomain }: KernelFlags): KernelBuild {
+  if (defaultDomain === 'strict' && !holds('canDefaultToStrict', kernel)) {
+    const others = domainNames.filter((name) => name !== 'strict').join(' or ');
+    throw new Refused(
+      `--default-domain strict: there is CONFIG_IOMMU_DEFAULT_DMA_STRICT since Linux 5.15; got --kernel ${kernel}, expected ${others}`,
+    );
+  }
+  return { ...defaultBuild, version: kernel, intelIommuDefaultOn: defaultOn === true, defaultDomain };
+}
 
 export function withKernelOptions(program: Program): Program {
   return program

@@ -22,9 +22,9 @@ import type { Clock } from './clock.ts';
 import { BounceBuffers } from './dma-api/bounce-buffers.ts';
 import { type CpuCost, CpuMeter, defaultCpuCost } from './dma-api/cpu-cost.ts';
 import { type Direction, DmaApi, type Mapping, type Segment } from './dma-api/dma-api.ts';
-import type { IovaTuning, Reserved } from './dma-api/iova.ts';
+import { iovaTuningOf, type Reserved } from './dma-api/iova.ts';
 import { type DeviceRecord, DeviceTable, pciAddress } from './domains/device-table.ts';
-import type { NestedDomain, PagingDomain } from './domains/domain.ts';
+import { firstDid, type NestedDomain, type PagingDomain } from './domains/domain.ts';
 import { DomainFactory } from './domains/domain-factory.ts';
 import { setGroupType } from './domains/group-type.ts';
 import type { FileTree } from './files/file-tree.ts';
@@ -155,7 +155,11 @@ export class Kernel {
     const { invalidate } = options.cpuCost ?? defaultCpuCost;
     this.driver.invalidationNs = invalidate * nsPerCycle;
     const { driver, settings, meter } = this;
-    this.devices = new DeviceTable(driver, !settings.forceDac, (text) => this.tell(0.32, text));
+    const dids = {
+      first: firstDid(this.isScalable, version),
+      countsReserved: holds('countsReservedIds', version),
+    };
+    this.devices = new DeviceTable(driver, !settings.forceDac, dids, (text) => this.tell(0.32, text));
     const iovaTuning = { ...iovaTuningOf(version), cpus: options.cpus ?? 1, clock };
     const { windows } = hardware;
     const { isScalable } = this;
@@ -184,6 +188,7 @@ export class Kernel {
       say: (text) => this.say(text),
       ...(settings.bounce ? { bounce: bounce ?? 'inactive' } : {}),
       direct: { pool: bounce, isForced: settings.swiotlb === 'force' },
+      readsWhatIsWritten: !unit.capabilities.zeroLengthRead && holds('readsForZeroLength', version),
     });
 
     logTables(this.log, settings, unit.capabilities, hardware.unitBase, functions);
@@ -407,7 +412,7 @@ export class Kernel {
   /** Set the unit up, attach every device to its default domain, and only then turn translation on. */
   private startTranslation(functions: readonly PciFunction[]): void {
     const { log, policy, driver, devices } = this;
-    logUnit(log, functions, this.unit.capabilities.queuedInvalidation, this.version);
+    logUnit(log, functions, this.unit.capabilities, this.version);
     driver.setRoot(this.isScalable);
     for (const message of policy.messages.unit) log.boot(0.31, message);
     const groups = formGroups(functions);
@@ -419,6 +424,7 @@ export class Kernel {
     });
     this.setUpGroups();
     driver.enableTranslation(true);
+    driver.disableProtectedRegions();
     log.boot(0.4, 'DMAR: Intel(R) Virtualization Technology for Directed I/O');
     this.isBooted = true;
   }
@@ -453,7 +459,7 @@ export class Kernel {
   private setUpGroup(members: readonly DeviceRecord[]): void {
     const { devices, domains, policy, version } = this;
     const { passThrough } = this.unit.capabilities;
-    const demanded = members.find(({ fn }) => demandedType(fn, passThrough, version) !== null);
+    const demanded = members.find(({ fn }) => demandedType(fn, policy, passThrough, version) !== null);
     const type = defaultTypeFor((demanded ?? members[0]).fn, policy, passThrough, version);
     const domain = domains.newDefault(
       members.map(({ fn }) => fn),
@@ -466,9 +472,3 @@ export class Kernel {
     }
   }
 }
-
-/** How the allocator of addresses is tuned in a version of the kernel. */
-const iovaTuningOf = (version: KernelVersion): Pick<IovaTuning, 'magazine' | 'depot'> => ({
-  magazine: isSince(version, '6.0') ? 127 : 128,
-  depot: isSince(version, '6.7') ? Infinity : 32,
-});

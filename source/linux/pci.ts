@@ -9,6 +9,13 @@ export type ReservedRegion = {
   readonly relaxable: boolean;
 };
 
+/** What DMA of an ISA bridge, such as a floppy controller's, may reach: the lowest 16 MiB (intel_iommu_get_resv_regions). */
+const ISA_REGION: ReservedRegion = { start: 0, end: 0xff_ffff, relaxable: true };
+
+/** Regions that Linux maps 1:1 for a function in a translated domain: firmware's, and those of ISA bridges. */
+export const directRegions = ({ reserved, pciClass }: PciFunction): readonly ReservedRegion[] =>
+  pciClass === 'ISA bridge' ? [ISA_REGION, ...reserved] : reserved;
+
 /** Bits of the ACS Control register: source validation, request and completion redirect, upstream forwarding. */
 export const Acs = { SV: 1, RR: 4, CR: 8, UF: 16 } as const;
 
@@ -36,6 +43,8 @@ export type PciFunction = {
   readonly reserved: readonly ReservedRegion[];
   /** The driver that a Linux host binds, or null. */
   readonly driver: string | null;
+  /** Its PCI class, where Linux treats it by that; left out for all others. */
+  readonly pciClass?: 'display' | 'ISA bridge';
 };
 
 /**

@@ -32,9 +32,106 @@ export const versionRules = {
     },
     source: 'drivers/iommu/intel/iommu.h, qi_desc_iotlb; dmar.c, qi_flush_iotlb up to 6.10',
   },
+  // Units and their tables.
+  usesFirstStage: {
+    holds: [{ since: '5.6' }],
+    told: { '5.6': 'in scalable mode all domains have a first stage where the unit has one' },
+    source: 'drivers/iommu/intel/iommu.c, first_level_by_default',
+  },
+  keepsSecondStageForOwners: {
+    holds: [{ since: '5.17', before: '6.13' }],
+    told: {
+      '5.17': "domains of VFIO have a second stage, the kernel's own a first one",
+      '6.13': 'domains of VFIO have a first stage again',
+    },
+    source: 'drivers/iommu/intel/iommu.c, first_level_by_default',
+  },
+  forbidsExecution: {
+    holds: [{ since: '6.3', before: '6.11' }],
+    told: {
+      '6.3': 'first-stage entries forbid execution: `XD`, with `NXE` in the PASID table entry',
+      '6.11': 'first-stage entries do not forbid execution any more',
+    },
+    source: 'drivers/iommu/intel/pasid.c, intel_pasid_setup_first_level; iommu.c, __domain_mapping',
+  },
+  snoopsForDmaApi: {
+    holds: [{ since: '5.11', before: '5.19' }],
+    told: {
+      '5.11':
+        'second-stage entries of the DMA API force snooping (`SNP`) where the unit can, as those of VFIO always do',
+      '5.19': 'only second-stage entries of VFIO force snooping',
+    },
+    source: 'drivers/iommu/intel/iommu.c, intel_iommu_map',
+  },
+  reservesIdentityId: {
+    holds: [{ since: '6.11' }],
+    told: { '6.11': 'domain id 1 is reserved in legacy mode, too' },
+    source: 'drivers/iommu/intel/iommu.c, iommu_init_domains',
+  },
+  countsReservedIds: {
+    holds: [{ before: '6.16' }],
+    told: { '6.16': '`domains_used` leaves out the reserved domain ids' },
+    source: 'drivers/iommu/intel/iommu.c, domains_used_show',
+  },
+
+  // Invalidation.
+  batchesDeviceTlbs: {
+    holds: [{ since: '6.12' }],
+    told: { '6.12': 'the invalidations of a range in IOTLB and device TLBs are waited for together' },
+    source: 'drivers/iommu/intel/cache.c, qi_batch_flush_descs',
+  },
+
+  // Addresses.
+  roundsAddresses: {
+    holds: [{ before: '5.11' }],
+    told: {
+      '5.11': 'only ranges of up to 32 pages are rounded up to a power of two, not all',
+    },
+    source: 'drivers/iommu/intel/iommu.c, intel_alloc_iova; dma-iommu.c, iommu_dma_alloc_iova',
+  },
+  searchesTwice: {
+    holds: [{ since: '5.11' }],
+    told: { '5.11': 'a search for addresses that finds none begins again from the top' },
+    source: 'drivers/iommu/iova.c, __alloc_and_insert_iova_range',
+  },
+  readsForZeroLength: {
+    holds: [{ before: '5.11' }],
+    told: { '5.11': 'a unit without `CAP.ZLR` does not make what a device writes readable any more' },
+    source: 'drivers/iommu/intel/iommu.c, __intel_map_single',
+  },
+
+  // Default domains, VFIO.
+  identifiesGraphics: {
+    holds: [{ before: '6.10' }],
+    told: { '6.10': '`igfx_off` leaves graphics cards translated' },
+    source: 'drivers/iommu/intel/iommu.c, device_def_domain_type (IDENTMAP_GFX)',
+  },
+  canDefaultToStrict: {
+    holds: [{ since: '5.15' }],
+    told: { '5.15': '`CONFIG_IOMMU_DEFAULT_DMA_…`' },
+    source: 'drivers/iommu/Kconfig, IOMMU_DEFAULT_DMA_STRICT',
+  },
+  translatesLockedRegions: {
+    holds: [{ before: '5.6' }],
+    told: { '5.6': 'a device with a firmware region that is not relaxable may be in passthrough' },
+    source: 'drivers/iommu/intel-iommu.c, device_def_domain_type (device_is_rmrr_locked)',
+  },
+  refusesDirectInCore: {
+    holds: [{ since: '6.6' }],
+    told: {
+      '6.6': 'other words, and `EINVAL` instead of `EPERM`, where a firmware region keeps a device from VFIO',
+    },
+    source:
+      'drivers/iommu/iommu.c, __iommu_device_set_domain; before intel/iommu.c, intel_iommu_attach_device',
+  },
+  triesPages: {
+    holds: [{ before: '6.16' }],
+    told: { '6.16': 'VFIO does not try how an address space unmaps' },
+    source: 'drivers/vfio/vfio_iommu_type1.c, vfio_test_domain_fgsp',
+  },
   saysRemoval: {
     holds: [{ before: '6.4' }],
-    told: { '6.4': 'a device that leaves its group because its unit is given up does so silently' },
+    told: { '6.4': 'devices that leave their groups because their unit is given up do so silently' },
     source: 'drivers/iommu/iommu.c, iommu_release_device',
   },
 } as const satisfies Record<string, VersionRule>;

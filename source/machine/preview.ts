@@ -27,6 +27,8 @@ export type BootPreview = {
   readonly devices: readonly DevicePreview[];
   /** One sentence. */
   readonly summary: string;
+  /** What the kernel prints about the words, and about what overrides them. */
+  readonly messages: readonly string[];
 };
 
 /** The machine that would boot, as far as it bears on the answer. */
@@ -89,12 +91,14 @@ export function previewBoot(line: string, machine: PreviewMachine = plainMachine
     if (guest !== null && (remapsInterrupts || settings.allowUnsafeInterrupts)) {
       return { name, lane: 'guest', domain: 'unmanaged', why: 'VFIO always translates' };
     }
-    const untrusted = functions.find((fn) => fn.sourceId === sourceId)?.untrusted ?? false;
-    const domain = defaultTypeFor({ untrusted }, policy, passThrough, build.version);
+    const fn = functions.find((each) => each.sourceId === sourceId) ?? { untrusted: false, reserved: [] };
+    const domain = defaultTypeFor(fn, policy, passThrough, build.version);
     const lane = domain === 'identity' ? 'passthrough' : 'translated';
-    return { name, lane, domain, why: untrusted ? 'external: never passthrough' : whyDefault(domain) };
+    return { name, lane, domain, why: fn.untrusted ? 'external: never passthrough' : whyDefault(domain) };
   });
-  return { words: settings.words, translation: policy.translation, devices, summary: summarize(policy) };
+  const messages = [...Object.values(settings.messages), ...Object.values(policy.messages)].flat();
+  const { translation } = policy;
+  return { words: settings.words, translation, devices, summary: summarize(policy), messages };
 }
 
 const whyDefault = (domain: 'identity' | 'DMA' | 'DMA-FQ'): string =>

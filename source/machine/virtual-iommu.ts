@@ -11,7 +11,7 @@ import type { Clock } from '../linux/clock.ts';
 import { CpuMeter, defaultCpuCost } from '../linux/dma-api/cpu-cost.ts';
 import { type Direction, DmaApi, type Mapping } from '../linux/dma-api/dma-api.ts';
 import { FlushQueue } from '../linux/dma-api/flush-queue.ts';
-import { IovaAllocator } from '../linux/dma-api/iova.ts';
+import { IovaAllocator, iovaTuningOf } from '../linux/dma-api/iova.ts';
 import type { DeviceRecord } from '../linux/domains/device-table.ts';
 import type { NestedDomain, PagingDomain } from '../linux/domains/domain.ts';
 import type { Kernel } from '../linux/kernel.ts';
@@ -171,7 +171,7 @@ class GuestDriver implements VirtualIommu {
     this.kind = host.kind;
     this.table = table;
     this.host = host;
-    const tuning = { magazine: 127, depot: Number.POSITIVE_INFINITY, cpus: 1, clock };
+    const tuning = { ...iovaTuningOf(DEFAULT_VERSION), cpus: 1, clock };
     const iova = new IovaAllocator([MSI_WINDOW], APERTURE, tuning);
     // In caching mode Linux does not batch: "IOMMU batching disallowed due to virtualization".
     const type = host.kind === 'nested' ? 'DMA-FQ' : 'DMA';

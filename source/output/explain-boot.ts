@@ -1,5 +1,5 @@
 /** `dmascope boot`: what each word of a boot line does to which device. */
-import { type BootWord, readBootLine } from '../linux/boot/boot-line.ts';
+import type { BootWord } from '../linux/boot/boot-line.ts';
 import { type DevicePreview, type PreviewMachine, previewBoot } from '../machine/preview.ts';
 import { knownDevices } from '../machine/topology.ts';
 import { bdf } from '../vtd/source-id.ts';
@@ -23,13 +23,13 @@ export type BootExplanation = {
   readonly translation: boolean;
   readonly summary: string;
   readonly devices: readonly (DevicePreview & { readonly bdf: string })[];
-  /** What the kernel prints about the words. */
+  /** What the kernel prints about the words, and about what overrides them. */
   readonly messages: readonly string[];
 };
 
 /** Read a boot line as the kernel would; the difference of a word is found by leaving it out. */
 export function explainBoot(line: string, machine: PreviewMachine): BootExplanation {
-  const { words, translation, devices, summary } = previewBoot(line, machine);
+  const { words, translation, devices, summary, messages } = previewBoot(line, machine);
   return {
     line,
     words: words.map((word, i) => {
@@ -39,7 +39,7 @@ export function explainBoot(line: string, machine: PreviewMachine): BootExplanat
     translation,
     summary,
     devices: devices.map((device) => ({ ...device, bdf: bdfOf(device.name) })),
-    messages: Object.values(readBootLine(line, machine.build.version).messages).flat(),
+    messages,
   };
 }
 

@@ -206,6 +206,17 @@ describe('lazy', () => {
     expect(map(host).address).toBe(mappings[44].address);
   });
 
+  test('the timer runs on the CPU that set it, whose magazines get what all others queued: fq_flush_timeout of Linux 6.12', () => {
+    const host = new Host(LAZY, { cpus: 2 });
+    const [first, second] = [map(host), map(host)];
+    host.kernel.unmap(nic, first, 1);
+    host.kernel.unmap(nic, second, 0);
+    host.clock.advance(10e6);
+    const on = (cpu: number) => host.kernel.map(nic, DATA, PAGE, 'both', cpu).address;
+    expect([first.address, second.address]).not.toContain(on(0));
+    expect(new Set([on(1), on(1)])).toEqual(new Set([first.address, second.address]));
+  });
+
   test('a flush because of a full queue leaves the timer running', () => {
     const host = new Host(LAZY);
     const mappings = Array.from({ length: 256 }, () => map(host));

@@ -425,9 +425,10 @@ describe('a unit without ECAP.PT, with iommu=pt', () => {
   });
 });
 
-test('before Linux 6.12 the identity domain of legacy mode has an id as any other', () => {
-  const host = old('intel_iommu=on iommu=pt', '6.6');
-  expect(host.context('03:00.0')).toEqual(['0x9', '0x202']);
+test('before Linux 6.12 the identity domain of legacy mode has an id as any other, and before 6.11 id 1 is free', () => {
+  const context = (version: KernelVersion) => old('intel_iommu=on iommu=pt', version).context('03:00.0');
+  expect(context('6.10')).toEqual(['0x9', '0x102']);
+  expect(context('6.11')).toEqual(['0x9', '0x202']);
 });
 
 describe('a unit in caching mode', () => {

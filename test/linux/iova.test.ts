@@ -27,6 +27,8 @@ class AddressSpace {
     this.iova = new IovaAllocator(reserved, limit, {
       magazine: 127,
       depot: Infinity,
+      rounds: false,
+      searchesTwice: true,
       cpus: 1,
       clock,
       ...tuning,

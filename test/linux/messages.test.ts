@@ -76,6 +76,12 @@ describe('faults', () => {
     );
   });
 
+  test('a record that software made prints "Software": dma_remap_fault_reasons of Linux 6.12', () => {
+    expect(faultMessage(qwords(0n, 0x8000_0000_0000_0300n))).toBe(
+      'DMAR: [DMA Write NO_PASID] Request device [03:00.0] fault addr 0x0 [fault reason 0x00] Software',
+    );
+  });
+
   test('reasons have two digits, and every legacy reason has the words of Linux', () => {
     const texts = faultReasons.filter(({ code }) => code < 0x0e).map(({ kernelText }) => kernelText);
     expect(texts).toEqual([

@@ -81,14 +81,20 @@ describe('a device that is there and keeps silent', () => {
     expect([kept('device-tlb gpu0 answers'), kept('device-tlb gpu0 silent')]).toEqual([0, 1]);
   });
 
-  test('is measured by dmar_perf_latency', () => {
-    const machine = machineOf();
-    const path = '/sys/kernel/debug/iommu/intel/dmar_perf_latency';
-    type(machine, `echo 2 > ${path}; cycle gpu0 2; device-tlb gpu0 silent; unmap gpu0`);
-    expect(readKernelFile(machine.simulation.machine, path)).toMatch(
-      / inv_devtlb +0 +2( +0){4} +1 +0 +180000000 +60000000\n/,
-    );
-  });
+  test.each([
+    ['6.11', 2, 'inv_devtlb'],
+    ['6.12', 1, 'inv_iotlb'],
+  ] as const)(
+    'is measured by dmar_perf_latency: in %s as number %i, the first of what was submitted',
+    (version, number, name) => {
+      const machine = machineOf(version);
+      const path = '/sys/kernel/debug/iommu/intel/dmar_perf_latency';
+      type(machine, `echo ${number} > ${path}; cycle gpu0 2; device-tlb gpu0 silent; unmap gpu0`);
+      expect(readKernelFile(machine.simulation.machine, path)).toMatch(
+        new RegExp(` ${name} +0 +2( +0){4} +1 +0 +180000000 +60000000\\n`),
+      );
+    },
+  );
 });
 
 test.each([

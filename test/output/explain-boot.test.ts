@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { bootWords, readBootLine } from '../../source/linux/boot/boot-line.ts';
+import { plainPlatform } from '../../source/linux/boot/policy.ts';
 import { plainMachine } from '../../source/machine/preview.ts';
 import { wordWarnings } from '../../source/output/boot-words.ts';
 import { explainBoot } from '../../source/output/explain-boot.ts';
@@ -68,4 +69,16 @@ test('whatever the line, the devices end up as on a machine that boots with it',
     }),
     { numRuns: 25 },
   );
+});
+
+test('what firmware overrides is told, with what the kernel prints of it', () => {
+  const on = (line: string, platform: Partial<typeof plainPlatform>) =>
+    explainBoot(line, { ...plainMachine, platform: { ...plainPlatform, ...platform } });
+  expect(on('intel_iommu=off', { measuredLaunch: true }).messages).toEqual([
+    'DMAR: IOMMU disabled',
+    'DMAR: Forcing Intel-IOMMU to enabled',
+  ]);
+  const optIn = on('iommu=nopt', { optIn: true });
+  expect(optIn.messages).toEqual(['DMAR: Intel-IOMMU force enabled due to platform opt in']);
+  expect(optIn.summary).toContain('all other devices are then passed through, whatever the line says');
 });

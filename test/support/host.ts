@@ -85,6 +85,7 @@ export type Written = string;
 const kinds: Readonly<Record<number, string>> = {
   1: 'context',
   2: 'iotlb',
+  3: 'device-tlb',
   4: 'iec',
   5: 'wait',
   6: 'p-iotlb',

@@ -5,9 +5,6 @@ import { HandClock, Host, pciFunction } from './host.ts';
 import { TIMER_HZ } from './recording/recorded-clock.ts';
 import { bootLines, type RunName } from './recording/recorded-run.ts';
 
-/** What Linux reserves for the floppy drive behind an ISA bridge. */
-const ISA_REGION = { start: 0, end: 0xff_ffff, relaxable: true };
-
 export const recordedFunctions = [
   pciFunction('00:00.0'),
   pciFunction('00:03.0', { driver: 'nvme' }),
@@ -15,7 +12,7 @@ export const recordedFunctions = [
   pciFunction('00:05.0', { driver: 'e1000e' }),
   pciFunction('00:06.0', { driver: 'virtio-pci' }),
   pciFunction('00:08.0'),
-  pciFunction('00:1f.0', { multifunction: true, acs: 0, reserved: [ISA_REGION] }),
+  pciFunction('00:1f.0', { multifunction: true, acs: 0, pciClass: 'ISA bridge' }),
   pciFunction('00:1f.2', { multifunction: true, acs: 0 }),
   pciFunction('00:1f.3', { multifunction: true, acs: 0 }),
 ];

@@ -29,6 +29,8 @@ export function logTables(
   for (const { start, end } of functions.flatMap((fn) => fn.reserved)) {
     log.boot(0.0314, `DMAR: RMRR base: ${tableAddress(start)} end: ${tableAddress(end)}`);
   }
+  // Firmware lists all root ports (ALL_PORTS) where the unit knows device TLBs; below others Linux enables no ATS.
+  if (unit.deviceTlb) log.boot(0.0314, 'DMAR: ATSR flags: 0x1');
 }
 
 /**
@@ -68,19 +70,15 @@ export function logPolicy(log: KernelLog, policy: Policy, version: KernelVersion
   log.boot(0.2804, `iommu: DMA domain TLB invalidation policy: ${mode} mode${from(strictSetByCommandLine)}`);
 }
 
-/**
- * Lines about a unit that is put to use.
- *
- * @param hasQueue ECAP.QI
- */
+/** Lines about a unit that is put to use. */
 export function logUnit(
   log: KernelLog,
   functions: readonly PciFunction[],
-  hasQueue: boolean,
+  { deviceTlb, queuedInvalidation }: Capabilities,
   version: KernelVersion,
 ): void {
   if (functions.every((fn) => fn.reserved.length === 0)) log.boot(0.308, 'DMAR: No RMRR found');
-  log.boot(0.3081, 'DMAR: No ATSR found');
+  if (!deviceTlb) log.boot(0.3081, 'DMAR: No ATSR found');
   if (isSince(version, '5.12')) log.boot(0.3082, 'DMAR: No SATC found');
-  log.boot(0.3083, `DMAR: dmar0: Using ${hasQueue ? 'Queued' : 'Register based'} invalidation`);
+  log.boot(0.3083, `DMAR: dmar0: Using ${queuedInvalidation ? 'Queued' : 'Register based'} invalidation`);
 }

@@ -24,6 +24,8 @@ export type WordSettings = {
   readonly driverStrict: boolean;
   /** False with `intel_iommu=sp_off`. */
   readonly superpages: boolean;
+  /** False with `intel_iommu=igfx_off`. */
+  readonly mapsGraphics: boolean;
   readonly scalableMode: 'on' | 'off' | null;
   readonly forceDac: boolean;
   /** False with `intel_iommu=nobounce`, of old kernels. */
@@ -54,6 +56,7 @@ export const settingsWithoutWords: WordSettings = {
   strict: null,
   driverStrict: false,
   superpages: true,
+  mapsGraphics: true,
   scalableMode: null,
   forceDac: false,
   bounce: true,
@@ -138,8 +141,16 @@ export const parameterRules: readonly ParameterRule[] = [
       },
       {
         word: 'igfx_off',
+        effect: 'leaves out a unit of its own for integrated graphics, and passes graphics cards through',
+        sets: { mapsGraphics: false },
+        message: 'DMAR: Disable GFX device mapping',
+        before: '6.10',
+      },
+      {
+        word: 'igfx_off',
         effect: 'leaves out a unit of its own for integrated graphics; this machine has none',
         message: 'DMAR: Disable GFX device mapping',
+        since: '6.10',
       },
       {
         word: 'forcedac',

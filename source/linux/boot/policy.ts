@@ -3,7 +3,9 @@
  * domain by default? `drivers/iommu/iommu.c` (iommu_subsys_init), `drivers/iommu/intel/iommu.c`.
  */
 
+import type { PciFunction } from '../pci.ts';
 import { DEFAULT_VERSION, isSince, type KernelVersion } from '../version.ts';
+import { holds } from '../version-rules.ts';
 import type { BootSettings } from './boot-line.ts';
 
 /** How the kernel was built. */
@@ -39,6 +41,8 @@ export type Policy = {
   readonly announced: { readonly defaultType: DefaultType; readonly strict: boolean };
   readonly typeSetByCommandLine: boolean;
   readonly strictSetByCommandLine: boolean;
+  /** Graphics cards have identity domains, because of `igfx_off`. */
+  readonly identifiesGraphics: boolean;
   /** Printed before the default is announced, when the driver starts, and when it looks at the unit. */
   readonly messages: {
     readonly early: readonly string[];
@@ -92,8 +96,8 @@ export function decide(
     early.push('iommu: Memory encryption detected - Disabling default IOMMU Passthrough');
     passthrough = false;
   }
-  // CONFIG_IOMMU_DEFAULT_DMA_STRICT came with 5.15; before, the driver of the unit is lazy unless told otherwise.
-  const builtStrict = build.defaultDomain === 'strict' && isSince(version, '5.15');
+  // Before there was a choice, the driver of the unit is lazy unless told otherwise.
+  const builtStrict = build.defaultDomain === 'strict' && holds('canDefaultToStrict', version);
   let strict = settings.driverStrict || (settings.strict ?? builtStrict);
   const typeOf = () => (passthrough ? 'identity' : strict ? 'DMA' : 'DMA-FQ') as DefaultType;
   const announced = { defaultType: typeOf(), strict };
@@ -111,9 +115,10 @@ export function decide(
     if (!translation) {
       start.push('DMAR: Intel-IOMMU force enabled due to platform opt in');
       reason = 'firmware asks for it, and there is a port for external devices';
+      if (isDisabled) reason += '; all other devices are then passed through, whatever the line says';
     }
     translation = true;
-    // Only what is untrusted is then translated: whatever the line says, as the default was off.
+    // As the default was off (platform_optin_force_iommu).
     if (isDisabled) passthrough = true;
   }
   if (translation && cachingMode && forcesStrict(version, firstStage)) {
@@ -131,6 +136,7 @@ export function decide(
     typeSetByCommandLine: settings.passthrough !== null,
     // A driver that demands strict leaves no trace in this.
     strictSetByCommandLine: settings.strict !== null,
+    identifiesGraphics: !settings.mapsGraphics && holds('identifiesGraphics', version),
     messages: { early, start, unit },
   };
 }
@@ -161,25 +167,32 @@ function translationOf(settings: BootSettings, build: KernelBuild): Pick<Policy,
     : { translation: false, reason: 'no intel_iommu=on, and the kernel was not built with it on' };
 }
 
+/** What of a device bears on the type of its domain. */
+export type DomainSubject = Pick<PciFunction, 'untrusted' | 'reserved' | 'pciClass'>;
+
 /**
  * The default domain of one device: iommu_get_default_domain_type, and what the driver demands (def_domain_type).
  *
  * @param passThrough ECAP.PT; since Linux 6.12 devices of a unit without it are translated, and strict
  */
 export function defaultTypeFor(
-  device: { readonly untrusted: boolean },
+  device: DomainSubject,
   policy: Policy,
   passThrough: boolean,
   version: KernelVersion = DEFAULT_VERSION,
 ): DefaultType {
-  return demandedType(device, passThrough, version) ?? policy.defaultType;
+  return demandedType(device, policy, passThrough, version) ?? policy.defaultType;
 }
 
 /** The type that a device must have, or null if any will do. */
 export function demandedType(
-  device: { readonly untrusted: boolean },
+  { untrusted, reserved, pciClass }: DomainSubject,
+  policy: Pick<Policy, 'identifiesGraphics'>,
   passThrough: boolean,
   version: KernelVersion,
 ): DefaultType | null {
-  return device.untrusted || (!passThrough && isSince(version, '6.12')) ? 'DMA' : null;
+  if (untrusted || (!passThrough && isSince(version, '6.12'))) return 'DMA';
+  const isLocked = reserved.some(({ relaxable }) => !relaxable);
+  if (isLocked && holds('translatesLockedRegions', version)) return 'DMA';
+  return pciClass === 'display' && policy.identifiesGraphics ? 'identity' : null;
 }

@@ -38,6 +38,8 @@ export type DmaApiParts = {
   /** For untrusted devices; `inactive` without a pool, left out where no device is bounced. */
   readonly bounce?: BounceBuffers | 'inactive';
   /** For what nothing translates: the pool, or null without one; forced with `swiotlb=force`. Left out, none needs it. */
+  /** What a device writes it can read, too, as a unit without CAP.ZLR needs in old kernels. */
+  readonly readsWhatIsWritten?: boolean;
   readonly direct?: { readonly pool: BounceBuffers | null; readonly isForced: boolean };
 };
 
@@ -47,16 +49,18 @@ export class DmaApi {
   private readonly say: (text: string) => void;
   private readonly bounce: DmaApiParts['bounce'];
   private readonly direct: DmaApiParts['direct'];
+  private readonly permissions: Readonly<Record<Direction, number>>;
   private saidInactive = false;
   /** Since 6.6 a device that once finds no address below 4 GiB does not look there again. */
   private readonly givesUp32Bit: boolean;
 
-  constructor({ driver, meter, version, say, bounce, direct }: DmaApiParts) {
+  constructor({ driver, meter, version, say, bounce, direct, readsWhatIsWritten = false }: DmaApiParts) {
     this.driver = driver;
     this.meter = meter;
     this.say = say;
     this.bounce = bounce;
     this.direct = direct;
+    this.permissions = readsWhatIsWritten ? { ...PERMISSIONS, fromDevice: READ | WRITE } : PERMISSIONS;
     this.givesUp32Bit = isSince(version, '6.6');
   }
 
@@ -78,7 +82,7 @@ export class DmaApi {
     }
     const pages = pagesAround(offset, bytes);
     const iova = this.allocate(record, domain, pages, cpu);
-    mapRange(domain, iova, physical - offset, pages * PAGE, PERMISSIONS[direction], this.driver);
+    mapRange(domain, iova, physical - offset, pages * PAGE, this.permissions[direction], this.driver);
     this.meter.charge('map');
     return { address: iova + offset, bytes, domain };
   }
@@ -116,7 +120,7 @@ export class DmaApi {
     for (const segment of segments) {
       const first = segment.physical - (segment.physical % PAGE);
       const length = pagesAround(segment.physical % PAGE, segment.bytes) * PAGE;
-      mapRange(domain, at, first, length, PERMISSIONS[direction], this.driver);
+      mapRange(domain, at, first, length, this.permissions[direction], this.driver);
       at += length;
     }
     this.meter.charge('map');
@@ -203,7 +207,7 @@ export class DmaApi {
     const bounced = bounce.take(buffer, direction);
     this.meter.chargeCopy(buffer.bytes);
     bounced.pages.forEach((page, i) => {
-      mapRange(domain, iova + i * PAGE, page, PAGE, PERMISSIONS[direction], this.driver);
+      mapRange(domain, iova + i * PAGE, page, PAGE, this.permissions[direction], this.driver);
     });
     this.meter.charge('map');
     return { address: iova + offset, bytes: buffer.bytes, domain, bounced };

@@ -72,14 +72,18 @@ export class FlushQueue {
     // A flush of a full ring leaves the timer running: it flushes what came after.
     this.cancelTimer ??= this.clock.after(this.timeout(), () => {
       this.cancelTimer = null;
-      this.flush();
+      this.flush(cpu);
     });
   }
 
-  /** Invalidate now, and free everything that waited (fq_flush_timeout). */
-  flush(): void {
+  /**
+   * Invalidate now, and free everything that waited (fq_flush_timeout).
+   *
+   * @param cpu that does it, as the one that set the timer: all ranges go to its magazines
+   */
+  private flush(cpu: number): void {
     this.flushDomain();
-    this.releaseAllFlushed();
+    this.releaseAllFlushed(cpu);
   }
 
   /** The domain goes: free everything that waited. Its owner has invalidated it (iommu_dma_free_fq). */
@@ -87,7 +91,7 @@ export class FlushQueue {
     this.cancelTimer?.();
     this.cancelTimer = null;
     this.finished = this.started + 1;
-    this.releaseAllFlushed();
+    this.releaseAllFlushed(0);
   }
 
   /** Nanoseconds from now on. */
@@ -104,8 +108,8 @@ export class FlushQueue {
     this.finished++;
   }
 
-  private releaseAllFlushed(): void {
-    for (let cpu = 0; cpu < this.rings.length; cpu++) this.releaseFlushed(this.rings[cpu], cpu);
+  private releaseAllFlushed(cpu: number): void {
+    for (const ring of this.rings) this.releaseFlushed(ring, cpu);
   }
 
   private releaseFlushed(ring: Ring, cpu: number): void {

@@ -5,6 +5,8 @@
  */
 import type { Clock } from '../clock.ts';
 import { PAGE } from '../page-frames.ts';
+import { isSince, type KernelVersion } from '../version.ts';
+import { holds } from '../version-rules.ts';
 
 /** Size classes with magazines: 1, 2, 4 … 32 pages (IOVA_RANGE_CACHE_MAX_SIZE). */
 const CLASSES = 6;
@@ -20,13 +22,25 @@ const DEPOT_DELAY_NS = 100e6;
 export type Reserved = { readonly start: number /** Exclusive. */; readonly end: number };
 
 export type IovaTuning = {
-  /** Ranges in a magazine: 127, or 128 before Linux 6.1. */
+  /** Ranges in a magazine: 127, or 128 before Linux 6.0. */
   readonly magazine: number;
   /** Magazines in the depot of a class before more are emptied: 32, or no bound since Linux 6.7. */
   readonly depot: number;
+  /** All sizes are rounded up to powers of two, not only those that fit magazines. */
+  readonly rounds: boolean;
+  /** A search that finds nothing begins again from the top. */
+  readonly searchesTwice: boolean;
   readonly cpus: number;
   readonly clock: Clock;
 };
+
+/** How the allocator is tuned in a version of the kernel. */
+export const iovaTuningOf = (version: KernelVersion): Omit<IovaTuning, 'cpus' | 'clock'> => ({
+  magazine: isSince(version, '6.0') ? 127 : 128,
+  depot: isSince(version, '6.7') ? Infinity : 32,
+  rounds: holds('roundsAddresses', version),
+  searchesTwice: holds('searchesTwice', version),
+});
 
 /** A range in use, in pages, linked in order of addresses as the kernel's tree is. */
 type Range = { low: number; high: number; below: Range | null; above: Range | null };
@@ -75,7 +89,7 @@ export class IovaAllocator {
    * @returns its first address, or null
    */
   allocate(pages: number, limit: number, emptyCaches: boolean, cpu: number): number | null {
-    const size = pages < LARGEST_CACHED ? powerOfTwo(pages) : pages;
+    const size = pages < LARGEST_CACHED || this.tuning.rounds ? powerOfTwo(pages) : pages;
     const limitPage = Math.floor(limit / PAGE);
     let low = this.takeCached(size, limitPage, cpu) || this.search(size, limitPage + 1);
     if (low === 0 && emptyCaches) {
@@ -180,7 +194,7 @@ export class IovaAllocator {
         at = above.below;
       } while (at !== null && low <= at.high && low >= floor);
       if (top >= size && low >= floor) return this.insert(low, low + size - 1, above);
-      if (floor !== FIRST_PAGE || start.high >= limitPage) break;
+      if (!this.tuning.searchesTwice || floor !== FIRST_PAGE || start.high >= limitPage) break;
       floor = start.high + 1;
     }
     this.tooLarge32 = size;

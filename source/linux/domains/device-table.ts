@@ -4,7 +4,7 @@ import type { DefaultType } from '../boot/policy.ts';
 import type { PciFunction } from '../pci.ts';
 import { KernelRefusal } from '../refusal.ts';
 import type { UnitDriver } from '../unit/unit-driver.ts';
-import { type DefaultDomain, type Domain, FIRST_DID } from './domain.ts';
+import type { DefaultDomain, Domain } from './domain.ts';
 
 /** `struct iommu_group` and `struct device` as far as they matter here. */
 export type DeviceRecord = {
@@ -29,16 +29,21 @@ export type DeviceRecord = {
 /** `0000:03:00.0`. */
 export const pciAddress = (sourceId: number): string => `0000:${bdf(sourceId)}`;
 
+/** Which domain ids are given out: from the first one on, those below being reserved. */
+export type DomainIds = { readonly first: number; readonly countsReserved: boolean };
+
 export class DeviceTable {
   private readonly records = new Map<number, DeviceRecord>();
   private readonly driver: UnitDriver;
   private readonly tries32Bit: boolean;
   private readonly say: (text: string) => void;
+  private readonly dids: DomainIds;
   private readonly didsInUse = new Set<number>();
 
   /** @param tries32Bit devices try addresses below 4 GiB first: no forcedac on the command line */
-  constructor(driver: UnitDriver, tries32Bit: boolean, say: (text: string) => void) {
+  constructor(driver: UnitDriver, tries32Bit: boolean, dids: DomainIds, say: (text: string) => void) {
     this.driver = driver;
+    this.dids = dids;
     this.say = say;
     this.tries32Bit = tries32Bit;
   }
@@ -84,7 +89,7 @@ export class DeviceTable {
       domain.users++;
     }
     this.driver.mode.attach(record.aliases, domain);
-    this.driver.flushWriteBuffer();
+    this.driver.attached();
     record.attached = domain;
   }
 
@@ -106,9 +111,10 @@ export class DeviceTable {
     record.group = record.defaultType = record.defaultDomain = null;
   }
 
-  /** Domain ids in use, with the two that are reserved: `domains_used` in sysfs. */
+  /** Domain ids in use: `domains_used` in sysfs. */
   get domainsUsed(): number {
-    return this.didsInUse.size + FIRST_DID;
+    const { first, countsReserved } = this.dids;
+    return this.didsInUse.size + (countsReserved ? first : 0);
   }
 
   /** All devices, in order of enumeration. */
@@ -119,7 +125,7 @@ export class DeviceTable {
   /** The lowest domain id of the unit that is free: `domain_attach_iommu`. */
   private takeDid(): number {
     const { domains } = this.driver.unit.capabilities;
-    for (let did = FIRST_DID; did < domains; did++) {
+    for (let did = this.dids.first; did < domains; did++) {
       if (this.didsInUse.has(did)) continue;
       this.didsInUse.add(did);
       return did;

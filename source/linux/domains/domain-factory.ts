@@ -12,10 +12,11 @@ import type { PageFrames } from '../page-frames.ts';
 import { FirstStageTable } from '../page-tables/first-stage-table.ts';
 import type { PageTable } from '../page-tables/page-table.ts';
 import { SecondStageTable } from '../page-tables/second-stage-table.ts';
-import type { PciFunction } from '../pci.ts';
+import { directRegions, type PciFunction } from '../pci.ts';
 import { KernelRefusal } from '../refusal.ts';
 import type { UnitDriver } from '../unit/unit-driver.ts';
 import { isSince, type KernelVersion } from '../version.ts';
+import { holds } from '../version-rules.ts';
 import { adjustedWidth } from './address-width.ts';
 import {
   type DefaultDomain,
@@ -59,13 +60,14 @@ export class DomainFactory {
    */
   newDefault(group: readonly PciFunction[], type: DefaultType): DefaultDomain {
     if (type === 'identity') return this.identityDomain();
-    const regions = group.flatMap(({ reserved }) =>
-      reserved.map(({ start, end }) => ({ start, end: end + 1 })),
+    const regions = group.flatMap((fn) =>
+      directRegions(fn).map(({ start, end }) => ({ start, end: end + 1 })),
     );
-    const { windows, iovaTuning } = this.parts;
+    const { windows, iovaTuning, version } = this.parts;
     const stage = this.stageOf(type);
     const iova = new IovaAllocator([...windows, MSI_WINDOW, ...regions], this.aperture(stage), iovaTuning);
-    const domain = this.newPaging(type, stage, iova, this.largestLeaf(stage));
+    const snoops = holds('snoopsForDmaApi', version);
+    const domain = this.newPaging(type, stage, iova, this.largestLeaf(stage), snoops);
     for (const { start, end } of regions) domain.table.map(start, start, end - start, READ | WRITE);
     if (type === 'DMA-FQ') this.goLazy(domain);
     return domain;
@@ -83,7 +85,7 @@ export class DomainFactory {
     const hasFixedId = !isOld || (isScalable && passThrough);
     let table: PageTable | null = null;
     if (!passThrough) {
-      table = this.newTable('second', this.largestLeaf('second'));
+      table = this.newTable('second', this.largestLeaf('second'), false);
       table.map(0, 0, memory.size, READ | WRITE);
     }
     this.identity = { type: 'identity', did: hasFixedId ? IDENTITY_DID : 0, users: 0, hasFixedId, table };
@@ -97,7 +99,7 @@ export class DomainFactory {
    */
   newUnmanaged(largestLeaf: number, nests: boolean): PagingDomain {
     const stage = nests ? 'second' : this.stageOf('unmanaged');
-    return this.newPaging('unmanaged', stage, null, Math.min(largestLeaf, this.largestLeaf(stage)));
+    return this.newPaging('unmanaged', stage, null, Math.min(largestLeaf, this.largestLeaf(stage)), true);
   }
 
   /** The last address of a domain. */
@@ -138,13 +140,14 @@ export class DomainFactory {
 
   /**
    * Which stage a domain's tables are for: first_level_by_default. Where both are there, the kernel's own domains get
-   * the first and those of VFIO the second. What VFIO gets has changed more than once; since 6.13 it is the first.
+   * the first; what those of VFIO get depends on the version.
    */
   private stageOf(type: PagingDomain['type']): PageTable['stage'] {
     const { isScalable, unit, version } = this.parts;
     const { firstStage, secondStage } = unit.capabilities;
-    if (!isScalable || !firstStage) return 'second';
-    return secondStage && type === 'unmanaged' && !isSince(version, '6.13') ? 'second' : 'first';
+    if (!isScalable || !firstStage || !holds('usesFirstStage', version)) return 'second';
+    const isForOwner = type === 'unmanaged' && holds('keepsSecondStageForOwners', version);
+    return secondStage && isForOwner ? 'second' : 'first';
   }
 
   /** The level of the largest pages that the unit and the command line allow: 1, 2 or 3. */
@@ -172,14 +175,24 @@ export class DomainFactory {
     stage: PageTable['stage'],
     iova: IovaAllocator | null,
     largestLeaf: number,
+    snoops: boolean,
   ): PagingDomain {
-    return { type, did: 0, users: 0, table: this.newTable(stage, largestLeaf), iova, flushQueue: null };
+    const table = this.newTable(stage, largestLeaf, snoops);
+    return { type, did: 0, users: 0, table, iova, flushQueue: null };
   }
 
-  private newTable(stage: PageTable['stage'], largestLeaf: number): PageTable {
-    const { memory, frames, version } = this.parts;
+  /** @param snoops entries force snooping, where the unit can (IOMMU_CACHE, enforce_cache_coherency) */
+  private newTable(stage: PageTable['stage'], largestLeaf: number, snoops: boolean): PageTable {
+    const { memory, frames, version, unit } = this.parts;
     return stage === 'first'
-      ? new FirstStageTable(memory, frames, this.levels, largestLeaf)
-      : new SecondStageTable(memory, frames, this.levels, largestLeaf, version);
+      ? new FirstStageTable(memory, frames, this.levels, largestLeaf, holds('forbidsExecution', version))
+      : new SecondStageTable(
+          memory,
+          frames,
+          this.levels,
+          largestLeaf,
+          version,
+          snoops && unit.capabilities.SC,
+        );
   }
 }

@@ -2,6 +2,8 @@
 import type { FlushQueue } from '../dma-api/flush-queue.ts';
 import type { IovaAllocator } from '../dma-api/iova.ts';
 import type { PageTable } from '../page-tables/page-table.ts';
+import type { KernelVersion } from '../version.ts';
+import { holds } from '../version-rules.ts';
 
 /** DMA address = physical address. One for all devices. */
 export type IdentityDomain = {
@@ -51,5 +53,9 @@ export type Domain = DefaultDomain | NestedDomain;
 /** The domain id of a fixed identity domain (FLPT_DEFAULT_DID). */
 export const IDENTITY_DID = 1;
 
-/** Domain ids 0 and 1 are reserved: caching mode and identity (NUM_RESERVED_DID). */
-export const FIRST_DID = 2;
+/**
+ * The first domain id that is free for others: 0 is kept for entries that caching mode caches as not present, and 1
+ * for identity (NUM_RESERVED_DID), up to 6.10 only where scalable mode is in use.
+ */
+export const firstDid = (isScalable: boolean, version: KernelVersion): number =>
+  isScalable || holds('reservesIdentityId', version) ? IDENTITY_DID + 1 : IDENTITY_DID;

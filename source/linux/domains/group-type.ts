@@ -61,8 +61,8 @@ function write(record: DeviceRecord, type: DefaultType | null, writing: Writing)
   const owned = members.find(({ claimed }) => claimed);
   if (owned !== undefined) throw new KernelRefusal('EPERM', `group ${record.group} belongs to VFIO`);
   refuseBound(members, 'EPERM');
-  const demanding = members.find(({ fn }) => demandedType(fn, passThrough, version) !== null);
-  const demanded = demanding === undefined ? null : demandedType(demanding.fn, passThrough, version);
+  const demanding = members.find(({ fn }) => demandedType(fn, policy, passThrough, version) !== null);
+  const demanded = demanding === undefined ? null : demandedType(demanding.fn, policy, passThrough, version);
   if (type !== null && demanded !== null && type !== demanded) {
     // 6.4 names the first device of the group, 6.5 and 6.6 the one that demands, later versions none.
     if (!isSince(version, '6.7')) say(cannotBe(isSince(version, '6.5') ? demanding : members[0], type));
@@ -98,7 +98,7 @@ function writeBefore64(record: DeviceRecord, type: DefaultType | null, writing: 
     say(`${nameOf(record)}: Group not assigned to default domain`);
     throw new KernelRefusal('EBUSY', `group ${record.group} belongs to VFIO`);
   }
-  const demanded = demandedType(record.fn, passThrough, version);
+  const demanded = demandedType(record.fn, policy, passThrough, version);
   if (type !== null && demanded !== null && type !== demanded) {
     say(cannotBe(record, type));
     throw new KernelRefusal('EINVAL', `${bdf(record.fn.sourceId)} ${whyDemanded(members)}`);
@@ -120,7 +120,7 @@ function refuseBound(members: readonly DeviceRecord[], errno: string): void {
 const whyDemanded = (members: readonly DeviceRecord[]): string =>
   members.some(({ fn }) => fn.untrusted)
     ? 'is untrusted (behind an external port): it stays translated'
-    : 'is behind a unit without ECAP.PT: it stays translated';
+    : 'must keep the type that it has by its unit, its firmware region or its class';
 
 /**
  * Give a group another default domain; identity for identity changes nothing, as there is one such domain.

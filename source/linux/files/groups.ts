@@ -1,7 +1,7 @@
 /** `/sys/kernel/iommu_groups`: `drivers/iommu/iommu.c`. */
 import { type DeviceRecord, type DeviceTable, pciAddress } from '../domains/device-table.ts';
 import { shownType } from '../domains/group-type.ts';
-import type { ReservedRegion } from '../pci.ts';
+import { directRegions, type ReservedRegion } from '../pci.ts';
 import type { KernelVersion } from '../version.ts';
 import type { FileTree } from './file-tree.ts';
 
@@ -48,7 +48,7 @@ function devicePath({ fn }: DeviceRecord, devices: DeviceTable): string {
 /** Regions by start, those of a kind that touch as one (iommu_insert_resv_region). */
 function reservedRegions(members: readonly DeviceRecord[]): string {
   const regions = [
-    ...members.flatMap(({ fn }) => fn.reserved.map((region) => ({ ...region, type: typeOf(region) }))),
+    ...members.flatMap(({ fn }) => directRegions(fn).map((region) => ({ ...region, type: typeOf(region) }))),
     { ...MSI, type: 'msi' },
   ].sort((a, b) => a.start - b.start);
   const merged: { start: number; end: number; type: string }[] = [];

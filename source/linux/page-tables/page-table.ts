@@ -4,6 +4,7 @@
  * bits of an entry alone.
  */
 import { highHalf, join, lowHalf } from '../../vtd/bits.ts';
+import { firstStagePageEntry } from '../../vtd/formats/first-stage-entry.ts';
 import { PAGE_SIZE } from '../../vtd/formats/paging-entry.ts';
 import type { PhysicalMemory } from '../../vtd/memory.ts';
 import { PAGE, type PageFrames } from '../page-frames.ts';
@@ -16,6 +17,12 @@ const reach = (level: number): number => PAGE * 512 ** (level - 1);
 
 /** Nothing was freed. Shared, so that the common unmap allocates nothing. */
 const NONE: readonly number[] = [];
+
+/** XD in the upper half of an entry. */
+const EXECUTE_DISABLE = 1 << (firstStagePageEntry.fields.XD.shift & 31);
+
+/** The table or page that an entry leads to. */
+const addressIn = (lo: number, hi: number): number => join(hi & 0xf_ffff, lo & ~0xfff);
 
 const indexAt = (level: number, iova: number): number => Math.floor(iova / reach(level)) % 512;
 
@@ -33,12 +40,24 @@ export abstract class PageTable {
   /** Level of the largest pages in use: 1, 2 or 3. */
   readonly largestLeaf: number;
 
+  /** All entries have execute disable (XD), which only a first stage has. */
+  readonly forbidsExecution: boolean;
+  private readonly upper: number;
+
   /** @param largestLeaf level of the largest pages to use: 1, 2 or 3 */
-  constructor(memory: TableMemory, frames: PageFrames, levels: number, largestLeaf: number) {
+  constructor(
+    memory: TableMemory,
+    frames: PageFrames,
+    levels: number,
+    largestLeaf: number,
+    forbidsExecution = false,
+  ) {
     this.memory = memory;
     this.frames = frames;
     this.levels = levels;
     this.largestLeaf = largestLeaf;
+    this.forbidsExecution = forbidsExecution;
+    this.upper = forbidsExecution ? EXECUTE_DISABLE : 0;
     this.root = this.newTable();
   }
 
@@ -76,7 +95,7 @@ export abstract class PageTable {
           if (tables.length > 0) freed = true;
           this.release(tables);
         }
-        this.memory.write64(table + 8 * index, highHalf(target), lowHalf(target) | bits);
+        this.memory.write64(table + 8 * index, highHalf(target) | this.upper, lowHalf(target) | bits);
         this.leaves[level]++;
         done += reach(level);
       }
@@ -109,7 +128,7 @@ export abstract class PageTable {
       const [lo, hi] = this.memory.read64(table + 8 * indexAt(level, iova));
       const permissions = this.permissionsOf(lo);
       if (permissions === 0) return null;
-      const target = join(hi & 0xf_ffff, lo & ~0xfff);
+      const target = addressIn(lo, hi);
       if (level === 1 || (lo & PAGE_SIZE) !== 0) {
         return { physical: target + (iova % reach(level)), level, permissions };
       }
@@ -139,10 +158,10 @@ export abstract class PageTable {
       const entry = table + 8 * indexAt(at, iova);
       const [lo, hi] = this.memory.read64(entry);
       if (this.permissionsOf(lo) !== 0) {
-        table = join(hi, lo & ~0xfff);
+        table = addressIn(lo, hi);
       } else {
         table = this.newTable();
-        this.memory.write64(entry, highHalf(table), lowHalf(table) | this.tableBits());
+        this.memory.write64(entry, highHalf(table) | this.upper, lowHalf(table) | this.tableBits());
       }
     }
     return table;
@@ -172,7 +191,7 @@ export abstract class PageTable {
         this.leaves[level]--;
         continue;
       }
-      const below = join(hi, lo & ~0xfff);
+      const below = addressIn(lo, hi);
       if (from <= start && to >= start + span) {
         this.memory.write64(entry, 0, 0);
         const list = tables === NONE ? [] : (tables as number[]);
@@ -191,7 +210,7 @@ export abstract class PageTable {
       const [lo, hi] = this.memory.read64(table + 8 * index);
       if (this.permissionsOf(lo) === 0) continue;
       if (level === 1 || (lo & PAGE_SIZE) !== 0) this.leaves[level]--;
-      else this.takeOut(join(hi, lo & ~0xfff), level - 1, list);
+      else this.takeOut(addressIn(lo, hi), level - 1, list);
     }
     list.push(table);
     this.tables--;

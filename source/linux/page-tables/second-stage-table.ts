@@ -1,23 +1,29 @@
 /** A second-stage page table: VT-d chapter 9.8. */
-import { READ, WRITE } from '../../vtd/formats/paging-entry.ts';
+import { pageEntry, READ, WRITE } from '../../vtd/formats/paging-entry.ts';
 import type { PageFrames } from '../page-frames.ts';
 import { isSince, type KernelVersion } from '../version.ts';
 import { PageTable, type TableMemory } from './page-table.ts';
+
+const SNOOP = 1 << pageEntry.fields.SNP.shift;
 
 export class SecondStageTable extends PageTable {
   readonly stage = 'second';
   private readonly always: number;
 
-  /** @param version of the kernel that fills the table */
+  /**
+   * @param version of the kernel that fills the table
+   * @param snoops pages force snooping (SNP), which the unit must be able to do
+   */
   constructor(
     memory: TableMemory,
     frames: PageFrames,
     levels: number,
     largestLeaf: number,
     version: KernelVersion,
+    snoops = false,
   ) {
     super(memory, frames, levels, largestLeaf);
-    this.always = mapsForWritingAlone(version) ? 0 : READ;
+    this.always = (mapsForWritingAlone(version) ? 0 : READ) | (snoops ? SNOOP : 0);
   }
 
   protected leafBits(permissions: number): number {

@@ -1,7 +1,7 @@
 /** What every unit can be told to drop, by its queue or by registers: `iommu->flush` of `drivers/iommu/intel/iommu.c`. */
 import type { PageRange } from './queued-invalidation.ts';
 
-/** Each waits until it is done. */
+/** Each waits until it is done, or is waited for at the end of its batch. */
 export type Invalidation = {
   /** Invalidate all context entries. */
   contextGlobal(): void;
@@ -18,4 +18,7 @@ export type Invalidation = {
    * @param leafOnly no table was freed, so that the paging-structure caches may stay
    */
   iotlbPages(did: number, range: PageRange, leafOnly: boolean): void;
+  /** Between these, invalidations may wait until the end, to be waited for together. */
+  beginBatch(): void;
+  endBatch(): void;
 };

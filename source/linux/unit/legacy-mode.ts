@@ -98,14 +98,18 @@ export class LegacyMode implements TranslationMode {
   }
 
   flushDomain(domain: PagingDomain | NestedDomain): void {
+    this.invalidation.beginBatch();
     this.invalidation.iotlbDomain(domain.did);
     this.ats?.flush(domain);
+    this.invalidation.endBatch();
   }
 
   flushPages(domain: PagingDomain | NestedDomain, iova: number, pages: number, leafOnly: boolean): void {
     const range = alignedRange(iova, pages);
+    this.invalidation.beginBatch();
     this.invalidation.iotlbPages(domain.did, range, leafOnly);
     this.ats?.flush(domain, range);
+    this.invalidation.endBatch();
   }
 
   private contextEntryAt(sourceId: number): number {

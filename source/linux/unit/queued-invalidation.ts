@@ -12,6 +12,7 @@ import type { PhysicalMemory } from '../../vtd/memory.ts';
 import type { Iommu } from '../../vtd/unit/iommu.ts';
 import { Offset, queueAddress } from '../../vtd/unit/registers.ts';
 import type { PageFrames } from '../page-frames.ts';
+import { holds } from '../version-rules.ts';
 import { lockupMessage, QueueErrors, type QueueHost, type Verdict } from './queue-errors.ts';
 
 const { SID } = deviceTlbDescriptor.fields;
@@ -21,6 +22,8 @@ const DONE = 2;
 const QUEUE_SLOTS = 256;
 /** A CPU that does not take interrupts for so long is locked up (watchdog_thresh). */
 const WATCHDOG_NS = 10e9;
+/** QI_MAX_BATCHED_DESC_COUNT. */
+const LARGEST_BATCH = 16;
 /** Submissions that a device leaves unanswered until we take it that it never answers. */
 const MOST_TRIES = 3;
 
@@ -29,7 +32,7 @@ export class QueuedInvalidation {
   givesHint = true;
   /** Most versions lose the hint of second-stage tables on the way to the descriptor. */
   losesHint = false;
-  /** Told of each descriptor by its type once it was waited for, and how long devices let it wait. */
+  /** Told of each submission by the type of its first descriptor once it was waited for, and how long devices let it wait. */
   onDone: ((type: number, waitedNs: number) => void) | null = null;
   readonly errors: QueueErrors;
   private readonly unit: Iommu;
@@ -40,6 +43,8 @@ export class QueuedInvalidation {
   private readonly base: number;
   private readonly status: number;
   private tail = 0;
+  private readonly batch: Int32Array[] = [];
+  private isBatching = false;
 
   /**
    * Take memory for the queue and tell the unit of it. The unit must still be enabled.
@@ -71,24 +76,46 @@ export class QueuedInvalidation {
     unit.write64(Offset.IQA, highHalf(this.base), lowHalf(this.base) | low);
   }
 
-  /** Put one descriptor and a wait into the queue, and wait until it is done: qi_submit_sync. */
+  /** From here to the end of the batch descriptors are waited for together, by versions that do so. */
+  beginBatch(): void {
+    this.isBatching = holds('batchesDeviceTlbs', this.host.version);
+  }
+
+  endBatch(): void {
+    this.isBatching = false;
+    this.submitBatch();
+  }
+
+  /** Put one descriptor and a wait into the queue, and wait until it is done; within a batch at its end. */
   submit(descriptor: Int32Array): void {
+    this.batch.push(descriptor);
+    if (!this.isBatching || this.batch.length === LARGEST_BATCH) this.submitBatch();
+  }
+
+  /** qi_submit_sync. */
+  private submitBatch(): void {
+    if (this.batch.length === 0) return;
+    const batch = this.batch.splice(0);
     const spin = { nanoseconds: 0, isLockedUp: false };
-    for (let tries = 1; this.attempt(descriptor, spin) === 'again'; tries++) {
+    for (let tries = 1; this.attempt(batch, spin) === 'again'; tries++) {
       if (tries < MOST_TRIES) continue;
       if (!spin.isLockedUp) this.host.say(lockupMessage(this.host.version));
-      this.host.stuck((descriptor[SID.word] >>> SID.shift) & SID.mask);
+      const toDevice = batch.find((words) => (words[0] & 15) === DescriptorType.DEVICE_TLB) ?? batch[0];
+      this.host.stuck((toDevice[SID.word] >>> SID.shift) & SID.mask);
       break;
     }
-    this.onDone?.(descriptor[0] & 15, spin.nanoseconds);
+    this.onDone?.(batch[0][0] & 15, spin.nanoseconds);
   }
 
   /** Submit once, and look for errors as long as the wait is not done. */
-  private attempt(descriptor: Int32Array, spin: { nanoseconds: number; isLockedUp: boolean }): Verdict {
+  private attempt(
+    descriptors: readonly Int32Array[],
+    spin: { nanoseconds: number; isLockedUp: boolean },
+  ): Verdict {
     const slot = this.tail;
-    const waitSlot = (slot + 1) % QUEUE_SLOTS;
+    const waitSlot = (slot + descriptors.length) % QUEUE_SLOTS;
     const statusAt = this.status + 4 * waitSlot;
-    this.put(slot, descriptor);
+    for (let i = 0; i < descriptors.length; i++) this.put((slot + i) % QUEUE_SLOTS, descriptors[i]);
     this.memory.write32(statusAt, 0);
     this.put(
       waitSlot,

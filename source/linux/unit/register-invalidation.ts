@@ -46,6 +46,11 @@ export class RegisterInvalidation implements Invalidation {
     this.iotlb({ IIRG: Granularity.SELECTIVE, DID: did });
   }
 
+  /** Each command is waited for. */
+  beginBatch(): void {}
+
+  endBatch(): void {}
+
   private context(values: Parameters<typeof contextCommand.encode>[0]): void {
     const [low, high] = contextCommand.encode({ ...values, ICC: 1 });
     this.command(Offset.CCMD, high, low, ICC.mask << ICC.shift);

@@ -131,16 +131,20 @@ export class ScalableMode implements TranslationMode {
   }
 
   flushDomain(domain: PagingDomain | NestedDomain): void {
+    this.queue.beginBatch();
     if (hasFirstStage(domain)) this.invalidatePasid(domain.did);
     else this.queue.iotlbDomain(domain.did);
     this.ats.flush(domain);
+    this.queue.endBatch();
   }
 
   flushPages(domain: PagingDomain | NestedDomain, iova: number, pages: number, leafOnly: boolean): void {
     const range = alignedRange(iova, pages);
+    this.queue.beginBatch();
     if (hasFirstStage(domain)) this.invalidatePasidPages(domain.did, range, leafOnly);
     else this.queue.iotlbPages(domain.did, range, leafOnly);
     this.ats.flush(domain, range);
+    this.queue.endBatch();
   }
 
   private invalidatePasidPages(did: number, { address, mask }: PageRange, leafOnly: boolean): void {
@@ -176,7 +180,7 @@ export class ScalableMode implements TranslationMode {
       PGTT: PageTableType.FIRST_STAGE,
       AW,
       FSPM: pagingMode(table.levels),
-      NXE: 1,
+      NXE: table.forbidsExecution ? 1 : 0,
       FSPTPTR: table.root,
     };
   }

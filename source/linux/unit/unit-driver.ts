@@ -11,6 +11,7 @@ import {
   interruptTableAddress,
   Offset,
   ONE_SHOT_MASK,
+  protectedMemoryEnable,
   rootTableAddress,
 } from '../../vtd/unit/registers.ts';
 import type { PagingDomain } from '../domains/domain.ts';
@@ -27,6 +28,9 @@ import { QueuedInvalidation } from './queued-invalidation.ts';
 import { RegisterInvalidation } from './register-invalidation.ts';
 import { ScalableMode } from './scalable-mode.ts';
 import type { TranslationMode } from './translation-mode.ts';
+
+const { EPM } = protectedMemoryEnable.fields;
+const PROTECTED = EPM.mask << EPM.shift;
 
 export class UnitDriver {
   readonly unit: Iommu;
@@ -110,6 +114,7 @@ export class UnitDriver {
     const root = frames.allocateCleared(memory);
     const mode = isScalable ? this.scalableMode(root) : this.legacyMode(root);
     this.usedMode = mode;
+    this.flushWriteBuffer();
     const [low, high] = rootTableAddress.encode({ RTA: root, TTM: mode.tableMode });
     unit.write64(Offset.RTADDR, high, low);
     this.command(Global.SRTP, Global.SRTP);
@@ -146,8 +151,16 @@ export class UnitDriver {
     } else this.flushWriteBuffer();
   }
 
+  /**
+   * A device was given a domain. A unit in caching mode was told what to drop instead (context_present_cache_flush,
+   * pasid_flush_caches).
+   */
+  attached(): void {
+    if (!this.unit.capabilities.cachingMode) this.flushWriteBuffer();
+  }
+
   /** Have tables written out of the unit's write buffer, where it has one (iommu_flush_write_buffer). */
-  flushWriteBuffer(): void {
+  private flushWriteBuffer(): void {
     const { unit } = this;
     if (!unit.capabilities.writeBufferFlush) return;
     unit.write32(Offset.GCMD, (unit.read32(Offset.GSTS) & ONE_SHOT_MASK) | Global.WBF);
@@ -156,6 +169,14 @@ export class UnitDriver {
   /** Turn translation on or off. */
   enableTranslation(on: boolean): void {
     this.command(Global.TE, on ? Global.TE : 0);
+  }
+
+  /** Open the regions that firmware kept all DMA out of until tables do (iommu_disable_protect_mem_regions). */
+  disableProtectedRegions(): void {
+    const { unit } = this;
+    const { protectedLow, protectedHigh } = unit.capabilities;
+    if (!protectedLow && !protectedHigh) return;
+    unit.write32(Offset.PMEN, unit.read32(Offset.PMEN) & ~PROTECTED);
   }
 
   /** Read and clear the fault records, as the fault interrupt does. Returns FSTS and the records found. */

@@ -8,6 +8,7 @@ import type { DeviceRecord } from '../domains/device-table.ts';
 import type { PagingDomain } from '../domains/domain.ts';
 import { KernelRefusal } from '../refusal.ts';
 import { isSince } from '../version.ts';
+import { holds } from '../version-rules.ts';
 import { claimOwnership, detachOwned, OWNERSHIP_SINCE, releaseOwnership } from './dma-owner.ts';
 import type { UserProcess, VfioParts } from './parts.ts';
 import { PinnedMemory, type Span, usableRanges } from './pinned-memory.ts';
@@ -173,7 +174,7 @@ export function attachGroup(
     throw new KernelRefusal('EPERM', 'interrupt remapping is off: VFIO refuses to assign devices');
   }
   if (existing === null) {
-    tryPages(domain, driver);
+    if (holds('triesPages', parts.version)) tryPages(domain, driver);
     return domain;
   }
   detachOwned(record, devices, domains);

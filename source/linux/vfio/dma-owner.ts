@@ -3,7 +3,8 @@ import { bdf } from '../../vtd/source-id.ts';
 import { type DeviceRecord, type DeviceTable, pciAddress } from '../domains/device-table.ts';
 import type { DomainFactory } from '../domains/domain-factory.ts';
 import { KernelRefusal } from '../refusal.ts';
-import { isSince, type KernelVersion } from '../version.ts';
+import type { KernelVersion } from '../version.ts';
+import { holds } from '../version-rules.ts';
 
 /** Since then a user claims a group before it attaches anything; before, the default domain stays until it attaches. */
 export const OWNERSHIP_SINCE: KernelVersion = '5.19';
@@ -44,7 +45,7 @@ export function claimOwnership(record: DeviceRecord, { devices, version, say }: 
   }
   const held = members.find(({ fn }) => fn.reserved.some(({ relaxable }) => !relaxable));
   if (held !== undefined) {
-    const isNew = isSince(version, '6.6');
+    const isNew = holds('refusesDirectInCore', version);
     const name = `${held.driver ?? 'pci'} ${pciAddress(held.fn.sourceId)}`;
     say(`${name}: ${isNew ? NEEDS_DIRECT : LOCKED_BY_RMRR}`);
     const why = `${bdf(held.fn.sourceId)} has a firmware region that must stay mapped 1:1`;

@@ -100,6 +100,9 @@ export const Fault = {
   FS_FLAGS_WITHOUT_SNOOP: 0x90,
 } as const;
 
+/** A record that software wrote; the unit has no such reason. */
+const software = reason(0x0, 'software', true, 'no reason of the unit', 'Software');
+
 export const faultReasons: readonly FaultReason[] = [
   reason(0x1, 'LRT.2', false, 'root entry not present', 'Present bit in root entry is clear'),
   reason(0x2, 'LCT.2', true, 'context entry not present', 'Present bit in context entry is clear'),
@@ -456,7 +459,7 @@ export const faultReasons: readonly FaultReason[] = [
   reason(0x91, 'SFS.10', true, 'A or D of a first-stage entry could not be set', 'Unknown'),
 ];
 
-const byCode = new Map(faultReasons.map((entry) => [entry.code, entry]));
+const byCode = new Map([software, ...faultReasons].map((entry) => [entry.code, entry]));
 
 /** The reason for a code; one that is not established comes back as Linux shows it, "Unknown". */
 export const faultReason = (code: number): FaultReason =>
