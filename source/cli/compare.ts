@@ -35,8 +35,7 @@ export function addCompare(program: Program): void {
       warnOfWords(machine, 'A: ');
       warnOfWords({ ...machine, boot: b }, 'B: ');
       const draw = await tableStyle();
-      const { comparison, refusals } = await carryThrough(
-        'compare',
+      const { comparison, refusals } = await carryThrough('compare', () =>
         comparing({ machine, otherBoot: b, commands: flags.exec, timeNs: flags.time }),
       );
       const text = (of: ComparisonReport) => comparisonText(of, draw);

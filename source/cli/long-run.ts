@@ -12,10 +12,15 @@ const signals = { SIGINT: 130, SIGTERM: 143 } as const;
 /**
  * Carry work out to its end, or until a signal asks to stop it.
  *
- * @param beforeOutput called with what clears the bar: whoever writes to the terminal meanwhile calls that first
+ * @param start begins the work; it is given what takes the bar away, for whoever writes to the terminal meanwhile
  */
-export async function carryThrough<Result>(title: string, work: Progress<Result>): Promise<Result> {
+export async function carryThrough<Result>(
+  title: string,
+  start: (clear: () => void) => Progress<Result>,
+): Promise<Result> {
   const draw = progressBar(title, 'ms');
+  const clear = (): void => draw(1, 1);
+  const work = start(clear);
   let signal: keyof typeof signals | null = null;
   const listeners = (Object.keys(signals) as (keyof typeof signals)[]).map((name) => {
     const listener = (): void => {
@@ -37,7 +42,7 @@ export async function carryThrough<Result>(title: string, work: Progress<Result>
       }
       step = work.next(signal === null ? undefined : 'stop');
     }
-    draw(1, 1);
+    clear();
     if (signal !== null) {
       process.stderr.write(
         `dmascope: stopped at ${(last.doneNs / 1e6).toFixed(3)} of ${(last.ofNs / 1e6).toFixed(3)} ms\n`,

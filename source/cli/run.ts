@@ -58,17 +58,12 @@ export async function run(flags: RunFlags): Promise<void> {
   const writers = { text: await textWriter(), json: jsonWriter(flags.every !== undefined), ndjson, csv };
   const writer = writers[flags.format];
   write(writer.before);
-  const { refusals, failures } = await carryThrough(
-    'run',
-    running(
-      {
-        machine: { ...machine, perf },
-        timeNs: flags.time,
-        commands: flags.exec,
-        everyNs: flags.every ?? null,
-      },
-      (report) => write(writer.each(report)),
-    ),
+  const options = { timeNs: flags.time, commands: flags.exec, everyNs: flags.every ?? null };
+  const { refusals, failures } = await carryThrough('run', (clear) =>
+    running({ machine: { ...machine, perf }, ...options }, (report) => {
+      clear();
+      write(writer.each(report));
+    }),
   );
   write(writer.after);
   for (const refusal of refusals) process.stderr.write(`dmascope: refused: ${refusal}\n`);

@@ -95,6 +95,6 @@ const ms = (nanoseconds: number): string => `${(nanoseconds / 1e6).toFixed(3)} m
 
 function invalidations(counts: Report['counters']['invalidations']): string {
   return Object.entries(counts)
-    .map(([name, count]) => `${name.replace('_', ' ')} ${count}`)
+    .map(([name, count]) => `${name.replaceAll('_', ' ')} ${count}`)
     .join(', ');
 }
