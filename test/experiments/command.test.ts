@@ -15,8 +15,8 @@ test.each([
   ['a window above it', ['E1', '--x', '99999999999'], 'to 128 MiB in steps of 4 KiB; got 99999999999'],
   ['half a page', ['E1', '--x', '65536,6144'], 'in steps of 4 KiB; got 6144'],
   ['half a descriptor', ['E8', '--x', '100'], 'in steps of 32 packets; got 100'],
-  ['a negative number', ['E1', '--x', '-5'], 'Expected numbers separated by commas'],
-  ['a word', ['E1', '--x', 'many'], 'Expected numbers separated by commas'],
+  ['a negative number', ['E1', '--x', '-5'], 'expected numbers separated by commas'],
+  ['a word', ['E1', '--x', 'many'], 'expected numbers separated by commas'],
   ['a parameter that is none', ['E1', '--set', 'walker=3'], 'Did you mean walkers?'],
   ['a preset that is none', ['E1', '--preset', 'ib128'], 'Did you mean ib-128?'],
 ])('%s is refused, with what was expected', (_, args, message) => {
