@@ -449,8 +449,11 @@ describe('any structures of scalable mode, any requests', () => {
               const request = asMade(made);
               const { result, flags } = coldWalk(bench, request);
               const before = tablesOf(bench);
+              const placeOf = (at: bigint) => [...FIRST, ...SECOND].indexOf(at & ~0xfffn);
+              // An entry that leads back into root table or context tables: its flags change who is asked next.
+              if ([...flags.keys()].some((at) => placeOf(at) < 0)) break;
               for (const [at, bits] of flags) {
-                const table = [...FIRST, ...SECOND].indexOf(at & ~0xfffn);
+                const table = placeOf(at);
                 const offset = Number(at & 0xfffn);
                 before[table].writeInt32LE(before[table].readInt32LE(offset) | low(bits), offset);
               }
