@@ -1,5 +1,7 @@
 /** E15 to E19: shape and order only. Small models around one queue, one cache or one copy, never a gate on a number. */
+import { QueueContention, type QueueTimes } from '../linux/unit/queue-contention.ts';
 import { Random } from '../machine/random.ts';
+import { queueTimesOf } from '../parameters/cpu.ts';
 import type { Values } from '../parameters/registry.ts';
 import { EventQueue } from '../timing/event-queue.ts';
 import { Walkers } from '../timing/walkers.ts';
@@ -7,46 +9,27 @@ import { Iotlb } from '../vtd/caches/iotlb.ts';
 import { SECOND_STAGE } from '../vtd/caches/space.ts';
 import { type Experiment, rounded } from './experiment.ts';
 
-type Queue = {
+type Load = QueueTimes & {
   readonly cores: number;
   /** What a core does between two invalidations. */
   readonly workNs: number;
-  /** Submit and wait, one core at a time. */
-  readonly serialNs: number;
-  /** What each waiting core adds, by pulling the lock's line to itself. */
-  readonly waiterNs: number;
 };
 
-/** Cores that work, and then invalidate through one queue under one lock. Returns rounds in a microsecond. */
-function contend({ cores, workNs, serialNs, waiterNs }: Queue): number {
+/** Cores that work, and then invalidate through one queue. Returns rounds in a microsecond. */
+function contend({ cores, workNs, ...times }: Load): number {
+  const contention = new QueueContention(times);
   const queue = new EventQueue();
-  const waiting: (() => void)[] = [];
-  let isHeld = false;
+  const end = 2000 * (workNs + times.heldNs);
   let now = 0;
   let rounds = 0;
-  const work = (at: number): void => {
-    queue.schedule(at, () => {
-      waiting.push(() => work(now + workNs));
-      serve();
-    });
+  const round = (core: number): void => {
+    const turn = contention.enter(core, now, now);
+    if (turn.end < end) rounds++;
+    queue.schedule(turn.end + workNs, () => round(core));
   };
-  const serve = (): void => {
-    const next = waiting.shift();
-    if (next === undefined) return;
-    if (isHeld) {
-      waiting.unshift(next);
-      return;
-    }
-    isHeld = true;
-    queue.schedule(now + serialNs + waiterNs * waiting.length, () => {
-      isHeld = false;
-      rounds++;
-      next();
-      serve();
-    });
-  };
-  for (let core = 0; core < cores; core++) work((workNs * (core + 1)) / cores);
-  const end = 2000 * (workNs + serialNs);
+  for (let core = 0; core < cores; core++) {
+    queue.schedule((workNs * (core + 1)) / cores, () => round(core));
+  }
   for (let next = queue.nextTime(); next < end; next = queue.nextTime()) {
     now = next;
     queue.runNext();
@@ -71,9 +54,9 @@ const e15: Experiment = {
       preset: null,
       series: [{ name: 'strict of passthrough', unit: '%' }],
       xs: [10, 100, 300, 1000, 2000],
-      measure(serialNs) {
-        const free = contend({ cores: 16, workNs: 5000, serialNs: 0, waiterNs: 0 });
-        return [(100 * contend({ cores: 16, workNs: 5000, serialNs, waiterNs: 0 })) / free];
+      measure(heldNs) {
+        const free = contend({ cores: 16, workNs: 5000, heldNs: 0, waiterNs: 0 });
+        return [(100 * contend({ cores: 16, workNs: 5000, heldNs, waiterNs: 0 })) / free];
       },
     },
   ],
@@ -107,10 +90,11 @@ const e16: Experiment = {
   cases: [
     {
       preset: null,
+      overrides: { 'invalidation.queueNs': 1000, 'invalidation.waiterNs': 400 },
       series: [{ name: 'throughput', unit: 'Gb/s' }],
       xs: CORES,
       // A range of 64 KiB for each invalidation.
-      measure: (cores) => [contend({ cores, workNs: 9000, serialNs: 1000, waiterNs: 400 }) * 8 * 65.536],
+      measure: (cores, values) => [contend({ cores, workNs: 9000, ...queueTimesOf(values) }) * 8 * 65.536],
     },
   ],
   judge(found) {

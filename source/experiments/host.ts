@@ -7,7 +7,7 @@ import { FULL_ACS, type PciFunction } from '../linux/pci.ts';
 import { type Bench, split } from '../machine/benchmarks/bench.ts';
 import { UNIT_BASE } from '../machine/memory-map.ts';
 import { cachesOf } from '../parameters/chip.ts';
-import { cpuCostOf } from '../parameters/cpu.ts';
+import { cpuCostOf, queueTimesOf } from '../parameters/cpu.ts';
 import type { Values } from '../parameters/registry.ts';
 import { uncertainOf, unitOf } from '../parameters/unit.ts';
 import { EventQueue, type Timeline } from '../timing/event-queue.ts';
@@ -95,6 +95,8 @@ export class Host implements Bench {
         build,
         cpus,
         cpuCost: cpuCostOf(values),
+        nsPerCycle: 1 / values['cpu.ghz'],
+        queueTimes: queueTimesOf(values),
         givesHint: values['invalidation.hint'] === 'on',
         timerHz: values['cpu.timerHz'],
       },

@@ -20,7 +20,7 @@ import {
 } from './boot/policy.ts';
 import type { Clock } from './clock.ts';
 import { BounceBuffers } from './dma-api/bounce-buffers.ts';
-import { type CpuCost, CpuMeter, defaultCpuCost } from './dma-api/cpu-cost.ts';
+import { type CpuCost, CpuMeter, type CpuUse, defaultCpuCost } from './dma-api/cpu-cost.ts';
 import { type Direction, DmaApi, type Mapping, type Segment } from './dma-api/dma-api.ts';
 import { iovaTuningOf, type Reserved } from './dma-api/iova.ts';
 import { type DeviceRecord, DeviceTable, pciAddress } from './domains/device-table.ts';
@@ -36,6 +36,7 @@ import { faultMessage, faultStatusMessage } from './log/messages.ts';
 import { PageFrames } from './page-frames.ts';
 import { dmaAliases, formGroups, type PciFunction } from './pci.ts';
 import { KernelRefusal } from './refusal.ts';
+import type { QueueTimes } from './unit/queue-contention.ts';
 import type { QueueErrorCounts, QueueHost } from './unit/queue-errors.ts';
 import { UnitDriver } from './unit/unit-driver.ts';
 import { isSince, type KernelVersion } from './version.ts';
@@ -75,6 +76,8 @@ export type KernelOptions = {
   readonly build?: KernelBuild;
   readonly platform?: Platform;
   readonly cpuCost?: CpuCost;
+  /** How CPUs get into each other's way at the invalidation queue; not at all if not given. */
+  readonly queueTimes?: QueueTimes;
   /** CPUs, each with magazines of addresses and a flush queue of its own; 1 if not given. */
   readonly cpus?: number;
   /** Whether the unit is told where an unmap left the tables as they are (IH); so if not given. */
@@ -95,6 +98,10 @@ export type KernelObserver = {
 
 /** Pages between one new data frame and the next: a prime, so that buffers scatter as on a busy machine. */
 const DATA_STRIDE = 7919;
+
+/** Of a CPU at 3.1 GHz. */
+const NS_PER_CYCLE = 1 / 3.1;
+const NO_CONTENTION: QueueTimes = { heldNs: 0, waiterNs: 0 };
 
 /** The source id of the IOAPIC by the scopes of the ACPI DMAR table; a client machine has f0:1f.0 there. */
 const IOAPIC = 0xf0f8;
@@ -141,10 +148,15 @@ export class Kernel {
       platform: options.platform ?? plainPlatform,
     });
     this.log = new KernelLog(clock);
-    this.meter = new CpuMeter(options.cpuCost ?? defaultCpuCost);
+    const nsPerCycle = options.nsPerCycle ?? NS_PER_CYCLE;
+    this.meter = new CpuMeter(options.cpuCost ?? defaultCpuCost, {
+      cpus: options.cpus ?? 1,
+      nsPerCycle,
+      clock,
+      queue: options.queueTimes ?? NO_CONTENTION,
+    });
     this.dataFrames = new PageFrames(...hardware.dataZone, DATA_STRIDE);
     const frames = new PageFrames(...hardware.tableZone);
-    const nsPerCycle = options.nsPerCycle ?? 1 / 3.1;
     const endpoints = hardware.endpoints ?? answering;
     this.driver = new UnitDriver(unit, memory, frames, {
       version,
@@ -217,6 +229,11 @@ export class Kernel {
     if (this.policy.translation) this.startTranslation(functions);
     else for (const fn of functions) this.devices.add(fn, null);
     this.log.boot(2.21, 'VFIO - User Level meta-driver version: 0.3');
+  }
+
+  /** What each CPU spent in IOMMU code since boot. */
+  get cpuUse(): readonly CpuUse[] {
+    return this.meter.cpus;
   }
 
   /** CPU cycles spent in IOMMU code since boot. */

@@ -50,14 +50,24 @@ export class HostBuffers implements Buffers {
   private readonly zone: ContiguousZone;
   private readonly sourceId: number;
   private readonly owner: OwnerId;
+  private readonly cpu: number;
   private cycles = 0;
 
-  constructor(kernel: Kernel, map: MemoryMap, zone: ContiguousZone, sourceId: number, owner: OwnerId) {
+  /** @param cpu the one that the driver runs on */
+  constructor(
+    kernel: Kernel,
+    map: MemoryMap,
+    zone: ContiguousZone,
+    sourceId: number,
+    owner: OwnerId,
+    cpu: number,
+  ) {
     this.kernel = kernel;
     this.map = map;
     this.zone = zone;
     this.sourceId = sourceId;
     this.owner = owner;
+    this.cpu = cpu;
   }
 
   acquire(bytes: number, direction: Direction): Buffer {
@@ -66,7 +76,7 @@ export class HostBuffers implements Buffers {
     const before = this.kernel.cycles;
     let mapping: Mapping;
     try {
-      mapping = this.kernel.map(this.sourceId, frame, bytes, direction);
+      mapping = this.kernel.map(this.sourceId, frame, bytes, direction, this.cpu);
     } catch (error) {
       this.giveBack(frame, bytes);
       throw error;
@@ -80,7 +90,7 @@ export class HostBuffers implements Buffers {
   release(buffer: Buffer): void {
     const { mapping, frame, bytes } = buffer as HostBuffer;
     const before = this.kernel.cycles;
-    this.kernel.unmap(this.sourceId, mapping);
+    this.kernel.unmap(this.sourceId, mapping, this.cpu);
     this.cycles += this.kernel.cycles - before;
     this.giveBack(frame, bytes);
   }

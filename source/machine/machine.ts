@@ -11,7 +11,7 @@ import { KernelRefusal } from '../linux/refusal.ts';
 import type { PerfEvent } from '../linux/unit/perf-event.ts';
 import { PerformanceMonitoring } from '../linux/unit/performance-monitoring.ts';
 import { cachesOf } from '../parameters/chip.ts';
-import { cpuCostOf } from '../parameters/cpu.ts';
+import { cpuCostOf, queueTimesOf } from '../parameters/cpu.ts';
 import { type Overrides, type Values, valuesWith } from '../parameters/registry.ts';
 import { uncertainOf, unitOf } from '../parameters/unit.ts';
 import type { Act, Timeline } from '../timing/event-queue.ts';
@@ -149,7 +149,8 @@ export class Machine {
       clock,
       {
         build: options.build,
-        cpus: options.benchmark === undefined ? 1 : cpusOf(options.benchmark),
+        cpus: Math.max(values.cpus, options.benchmark === undefined ? 1 : cpusOf(options.benchmark)),
+        queueTimes: queueTimesOf(values),
         platform: options.platform,
         cpuCost: cpuCostOf(values),
         givesHint: values['invalidation.hint'] === 'on',
@@ -265,7 +266,8 @@ export class Machine {
     if (device.guest !== null)
       return new GuestBuffers(device.guest, this.kernel.device(device.model.sourceId).fn.dmaMask);
     if (device.process !== null) return new ProcessBuffers(device.process);
-    return new HostBuffers(kernel, this.map, this.contiguous, device.model.sourceId, device.buffers);
+    const cpu = this.topology.devices.indexOf(device.model) % values.cpus;
+    return new HostBuffers(kernel, this.map, this.contiguous, device.model.sourceId, device.buffers, cpu);
   }
 
   /** Claimed through VFIO, and given no address space: nobody drives it. */

@@ -24,6 +24,10 @@ export function report({ simulation, bootOptions }: Session) {
       ...namedCounts(unit.translator.counts),
       invalidations: { ...unit.invalidator.counts },
     },
+    cpus: kernel.cpuUse.map(({ cycles, queueWaitNs }) => ({
+      iommuCycles: Math.round(cycles),
+      queueWaitNs: Math.round(queueWaitNs),
+    })),
     perf: machine.perf.map((event) => ({ event: event.text, count: event.read() })),
     devices: machine.devices.map((device, index) => {
       // What a machine-readable report leaves out: words for people, and what follows from the domain.

@@ -1,5 +1,6 @@
 /** What the kernel's IOMMU code costs the CPU. */
 import type { CpuCost } from '../linux/dma-api/cpu-cost.ts';
+import type { QueueTimes } from '../linux/unit/queue-contention.ts';
 import { choice, count, figure, type ValuesOf } from './declaration.ts';
 
 const table =
@@ -46,6 +47,19 @@ export const cpuParameters = {
     source:
       'Debian has 250, and so was Linux 6.12 recorded; 0 so that no figure depends on where in a tick a run begins',
   }),
+  'invalidation.queueNs': figure('ns', {
+    meaning: 'how long one invalidation keeps the queue from other CPUs: the unit takes one after the other',
+    default: 200,
+    most: 1e6,
+    source:
+      'our choice; below 400, as Rubin et al., SOSP 2024, receive 79 Gb/s in 4 KiB pages with one invalidation each',
+  }),
+  'invalidation.waiterNs': figure('ns', {
+    meaning: 'what each CPU that waits for the queue adds to that: the lock goes from one to the next',
+    default: 20,
+    most: 1e6,
+    source: 'our choice; experiment E16 has 400 under a hypervisor',
+  }),
   'invalidation.hint': choice(['on', 'off'], {
     meaning:
       'whether the unit is told (IH) that an unmap freed no table, so that its paging-structure caches may stay',
@@ -54,6 +68,12 @@ export const cpuParameters = {
       'on as Linux 6.12 was recorded; off as in Linux 6.0 (qi_flush_iotlb), the system of Rubin et al., SOSP 2024',
   }),
 } as const;
+
+/** How CPUs get into each other's way at the invalidation queue. */
+export const queueTimesOf = (values: ValuesOf<typeof cpuParameters>): QueueTimes => ({
+  heldNs: values['invalidation.queueNs'],
+  waiterNs: values['invalidation.waiterNs'],
+});
 
 /** The costs that the kernel is charged. */
 export function cpuCostOf(values: ValuesOf<typeof cpuParameters>): CpuCost {

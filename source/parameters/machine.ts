@@ -2,6 +2,12 @@
 import { choice, count, figure } from './declaration.ts';
 
 export const machineParameters = {
+  cpus: count('CPUs', {
+    meaning: 'CPUs of the PC; the driver of each device runs on one of them, in turn',
+    default: 4,
+    most: 64,
+    source: 'our choice',
+  }),
   'nic.packetNs': figure('ns', {
     meaning: 'time between packets on the wire of nic0',
     default: 1230,

@@ -53,6 +53,10 @@ const ofMachine = {
   iommu_cpu_cycles_per_request: measure('cycles/request', (state) =>
     state.cpuCycles === null ? null : share(state.cpuCycles, sum(state, 'requests')),
   ),
+  queue_wait_ns: measure(
+    'ns',
+    ({ queueWaitNs }) => queueWaitNs?.reduce((all, each) => all + each, 0) ?? null,
+  ),
   faults: measure('faults', ({ counters }) => counters.faults),
   corrupted_pages: measure('pages', ({ memory }) => memory.corruptedPages),
 } as const satisfies Record<string, Measure<Snapshot>>;

@@ -388,6 +388,8 @@ export type Snapshot = {
   readonly tables: TablePath | null;
   /** CPU cycles that the kernel's IOMMU code took since boot; null where the source cannot know. */
   readonly cpuCycles: number | null;
+  /** How long each CPU waited for others at the invalidation queue since boot; left out where nobody knows. */
+  readonly queueWaitNs?: readonly number[];
   readonly dmesg: readonly string[];
   readonly memory: { readonly corruptedPages: number; readonly corrupted: readonly CorruptedPage[] };
   readonly notice: Notice | null;

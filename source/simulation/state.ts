@@ -91,7 +91,8 @@ export function snapshotOf(
       focus.view === 'tables'
         ? tablePath(machine, focused, focus.address ?? usedAddress(simulation, focused), focus.below ?? null)
         : null,
-    cpuCycles: kernel.cycles,
+    cpuCycles: Math.round(kernel.cycles),
+    queueWaitNs: kernel.cpuUse.map(({ queueWaitNs }) => Math.round(queueWaitNs)),
     dmesg: kernel.log.lines.slice(),
     memory: {
       corruptedPages: journal.corruptedPages.size,

@@ -33,14 +33,20 @@ function others(name: ParameterName, { parameters: base }: Machine): readonly (n
 }
 
 /** What came of it, without the parameters themselves. */
-function figures({ boot, parameters: base, ns = 1e6 }: Machine, changed: Overrides): string {
+function figures({ boot, parameters: base, commands = '', ns = 1e6 }: Machine, changed: Overrides): string {
   const run = session(boot, { parameters: { ...base, ...changed } });
+  type(run, commands);
   run.simulation.advance(ns);
   return jsonOf(run).replace(/"parameters": \{[^}]*\},/, '');
 }
 
 /** `ns`: how long it runs, if 1 ms does not show it. */
-type Machine = { readonly boot: string; readonly parameters: Overrides; readonly ns?: number };
+type Machine = {
+  readonly boot: string;
+  readonly parameters: Overrides;
+  readonly ns?: number;
+  readonly commands?: string;
+};
 
 /** Where a parameter matters only in some machine. */
 const machines: Partial<Record<ParameterName, Machine>> = {
@@ -48,6 +54,12 @@ const machines: Partial<Record<ParameterName, Machine>> = {
   'iotlb.fill': { boot: STRICT, parameters: { ...scarce, 'iotlb.entries': 2, 'iotlb.merge': 'off' } },
   // The way back of the data is the longer one, unless requests have large headers.
   'link.readRequestBytes': { boot: STRICT, parameters: { ...scarce, 'link.readOverheadBytes': 256 } },
+  // It takes one that has the queue, one that waits, and one that comes.
+  'invalidation.waiterNs': {
+    boot: STRICT,
+    parameters: { 'invalidation.queueNs': 5000 },
+    commands: 'device hba1 host; device gpu0 host',
+  },
   'cpu.deferCycles': { boot: LAZY, parameters: { 'cpu.packetCycles': 3000 } },
   'cpu.timerHz': { boot: LAZY, parameters: {}, ns: 11e6 },
   'cpu.copyByteCycles': { boot: `${LAZY} swiotlb=force iommu=pt`, parameters: { 'cpu.packetCycles': 3000 } },

@@ -107,6 +107,7 @@ const shape = {
       wait: number,
     },
   },
+  cpus: expect.any(Array),
   perf: [],
   devices: Array.from({ length: 6 }, () => deviceShape),
   faults: expect.any(Array),

@@ -74,7 +74,7 @@ export class DmaApi {
   map(record: DeviceRecord, physical: number, bytes: number, direction: Direction, cpu: number): Mapping {
     const domain = ownDomain(record);
     if (domain === null || domain.type === 'identity')
-      return this.mapDirect(record, domain, { physical, bytes }, direction);
+      return this.mapDirect(record, domain, { physical, bytes }, direction, cpu);
     const offset = physical % PAGE;
     const isWhole = offset === 0 && bytes % PAGE === 0;
     if (record.fn.untrusted && !isWhole && this.bounce !== undefined) {
@@ -83,7 +83,7 @@ export class DmaApi {
     const pages = pagesAround(offset, bytes);
     const iova = this.allocate(record, domain, pages, cpu);
     mapRange(domain, iova, physical - offset, pages * PAGE, this.permissions[direction], this.driver);
-    this.meter.charge('map');
+    this.meter.charge('map', cpu);
     return { address: iova + offset, bytes, domain };
   }
 
@@ -101,7 +101,7 @@ export class DmaApi {
   ): readonly Mapping[] {
     const domain = ownDomain(record);
     if (domain === null || domain.type === 'identity') {
-      return segments.map((segment) => this.mapDirect(record, domain, segment, direction));
+      return segments.map((segment) => this.mapDirect(record, domain, segment, direction, cpu));
     }
     // Each piece may need pages of its own (iommu_dma_map_sg_swiotlb).
     if (record.fn.untrusted) {
@@ -123,7 +123,7 @@ export class DmaApi {
       mapRange(domain, at, first, length, this.permissions[direction], this.driver);
       at += length;
     }
-    this.meter.charge('map');
+    this.meter.charge('map', cpu);
     return [{ address: iova + offset, bytes, domain }];
   }
 
@@ -131,25 +131,25 @@ export class DmaApi {
   unmap(mapping: Mapping, cpu: number): 'strict' | 'lazy' | null {
     const { address, bytes, domain, bounced } = mapping;
     if (domain === null || domain.type === 'identity') {
-      if (bounced !== undefined) this.giveBack(bounced, this.direct?.pool);
+      if (bounced !== undefined) this.giveBack(bounced, this.direct?.pool, cpu);
       return null;
     }
     const offset = address % PAGE;
     const pages = pagesAround(offset, bytes);
     const iova = address - offset;
-    this.meter.charge('unmap');
+    this.meter.charge('unmap', cpu);
     if (domain.flushQueue !== null) {
       const tables = domain.table.unmap(iova, pages * PAGE);
-      this.meter.charge('defer');
+      this.meter.charge('defer', cpu);
       domain.flushQueue.add(iova, pages, tables, cpu);
       // Even where the device could still write: its group was made lazy by hand.
-      if (bounced !== undefined) this.giveBack(bounced, this.bounce);
+      if (bounced !== undefined) this.giveBack(bounced, this.bounce, cpu);
       return 'lazy';
     }
     unmapRange(domain, iova, pages * PAGE, this.driver);
-    this.meter.charge('invalidate');
+    this.meter.charge('invalidate', cpu);
     domain.iova?.free(iova, pages, cpu);
-    if (bounced !== undefined) this.giveBack(bounced, this.bounce);
+    if (bounced !== undefined) this.giveBack(bounced, this.bounce, cpu);
     return 'strict';
   }
 
@@ -163,6 +163,7 @@ export class DmaApi {
     domain: DefaultDomain | null,
     buffer: Segment,
     direction: Direction,
+    cpu: number,
   ): Mapping {
     const { direct } = this;
     const { physical, bytes } = buffer;
@@ -176,13 +177,13 @@ export class DmaApi {
       pool.giveBack(bounced);
       throw outOfReach(fn.sourceId, address, fn.dmaMask);
     }
-    this.meter.chargeCopy(bytes);
+    this.meter.chargeCopy(bytes, cpu);
     return { address, bytes, domain, bounced };
   }
 
-  private giveBack(bounced: Bounced, pool: BounceBuffers | 'inactive' | null | undefined): void {
+  private giveBack(bounced: Bounced, pool: BounceBuffers | 'inactive' | null | undefined, cpu: number): void {
     if (!(pool instanceof BounceBuffers)) return;
-    if (bounced.direction !== 'toDevice') this.meter.chargeCopy(bounced.original.bytes);
+    if (bounced.direction !== 'toDevice') this.meter.chargeCopy(bounced.original.bytes, cpu);
     pool.giveBack(bounced);
   }
 
@@ -205,11 +206,11 @@ export class DmaApi {
     const offset = buffer.physical % PAGE;
     const iova = this.allocate(record, domain, pagesAround(offset, buffer.bytes), cpu);
     const bounced = bounce.take(buffer, direction);
-    this.meter.chargeCopy(buffer.bytes);
+    this.meter.chargeCopy(buffer.bytes, cpu);
     bounced.pages.forEach((page, i) => {
       mapRange(domain, iova + i * PAGE, page, PAGE, this.permissions[direction], this.driver);
     });
-    this.meter.charge('map');
+    this.meter.charge('map', cpu);
     return { address: iova + offset, bytes: buffer.bytes, domain, bounced };
   }
 

@@ -23,8 +23,8 @@ class Ring {
 }
 
 export type FlushQueueActions = {
-  /** Invalidate all of the domain in the unit, and wait. */
-  flushDomain(): void;
+  /** Invalidate all of the domain in the unit, and wait; the CPU that does. */
+  flushDomain(cpu: number): void;
   /** Give a range and its page tables back. Only ever called after a flush. */
   release(iova: number, pages: number, tables: readonly number[], cpu: number): void;
 };
@@ -60,7 +60,7 @@ export class FlushQueue {
     const ring = this.rings[cpu];
     this.releaseFlushed(ring, cpu);
     if ((ring.tail + 1) % SLOTS === ring.head) {
-      this.flushDomain();
+      this.flushDomain(cpu);
       this.releaseFlushed(ring, cpu);
     }
     const slot = ring.tail;
@@ -82,7 +82,7 @@ export class FlushQueue {
    * @param cpu that does it, as the one that set the timer: all ranges go to its magazines
    */
   private flush(cpu: number): void {
-    this.flushDomain();
+    this.flushDomain(cpu);
     this.releaseAllFlushed(cpu);
   }
 
@@ -102,9 +102,9 @@ export class FlushQueue {
     return (Math.floor(now / tickNs) + Math.ceil(TIMEOUT_NS / tickNs) + 1) * tickNs - now;
   }
 
-  private flushDomain(): void {
+  private flushDomain(cpu: number): void {
     this.started++;
-    this.actions.flushDomain();
+    this.actions.flushDomain(cpu);
     this.finished++;
   }
 

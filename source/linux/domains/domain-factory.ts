@@ -115,11 +115,11 @@ export class DomainFactory {
       iovaTuning.clock,
       iovaTuning.cpus,
       {
-        flushDomain: () => {
+        flushDomain: (cpu) => {
           // Nobody is left whose translations could be cached.
           if (domain.users === 0) return;
           driver.mode.flushDomain(domain);
-          meter.charge('invalidate');
+          meter.charge('invalidate', cpu);
         },
         release: (iova, pages, tables, cpu) => {
           domain.table.release(tables);

@@ -2,7 +2,7 @@
 import type { DeviceCounts, Reach } from '../../simulation/snapshot.ts';
 import { globalStatus } from '../../vtd/unit/registers.ts';
 import { badge, domainText, isTranslated, laneToken, ownerText } from '../fate.ts';
-import { absent, bytes, exactly, gigabits, percent, quantity } from '../format.ts';
+import { absent, bytes, duration, exactly, gigabits, percent, quantity } from '../format.ts';
 import { blank, cell, type Row, row, span, wrap } from '../rows.ts';
 import type { Scene } from '../scene.ts';
 import type { Area } from '../screen.ts';
@@ -61,6 +61,8 @@ export function deviceDetails({ snapshot, device }: Scene, { width }: Area): Row
   line('CAP', snapshot.unit.cap);
   line('ECAP', snapshot.unit.ecap);
   line('memory reads', exactly(snapshot.counters.iommu_mrds));
+  const waits = snapshot.queueWaitNs ?? [];
+  if (waits.some((each) => each > 0)) line('waits at queue', waits.map(waitText).join(', '));
   line('fault interrupts', exactly(snapshot.faultRegisters.interrupts));
   return rows;
 }
@@ -70,6 +72,9 @@ function reachText({ mapped, stale }: Reach): string {
   const pages = `${exactly(mapped)} ${mapped === 1 ? 'page' : 'pages'} of 4 KiB`;
   return stale === 0 ? pages : `${pages}, and ${exactly(stale)} unmapped but still in the IOTLB`;
 }
+
+/** How long a CPU waited for others at the invalidation queue. */
+const waitText = (ns: number, cpu: number): string => `CPU ${cpu} ${duration(ns)}`;
 
 function interruptText({ interrupts, interrupts_blocked }: DeviceCounts): string {
   const refused = interrupts_blocked === 0 ? '' : `, ${exactly(interrupts_blocked)} refused`;
