@@ -64,6 +64,17 @@ export function tableColumns(width: number, devices: readonly DeviceState[]): Co
   return { ...fixed, throughput, p50, p99, description, lane };
 }
 
+/** What the chosen device moves and how long it takes, in a line, where the table has no room for it; or null. */
+export function speedLine(snapshot: Snapshot, chosen: DeviceState | null, width: number): Row | null {
+  if (chosen === null || chosen.latency === null || tableColumns(width, snapshot.devices).p99 > 0)
+    return null;
+  const { p50Ns, p99Ns } = chosen.latency;
+  return row(
+    span(` ${chosen.name}`, 'title'),
+    span(`  ${gigabits(chosen.rates.bytes)} Gb/s   latency p50 ${duration(p50Ns)}, p99 ${duration(p99Ns)}`),
+  );
+}
+
 export function deviceTable(
   snapshot: Snapshot,
   devices: readonly DeviceState[],

@@ -1,7 +1,7 @@
 /** View 1: who goes where, right now. */
 import { barRows, charts } from '../parts/charts.ts';
 import { deviceDetails } from '../parts/device-details.ts';
-import { deviceTable } from '../parts/device-table.ts';
+import { deviceTable, speedLine } from '../parts/device-table.ts';
 import { eventList, shownEvents } from '../parts/event-list.ts';
 import { blank, type Row, row, span } from '../rows.ts';
 import type { Scene } from '../scene.ts';
@@ -28,7 +28,9 @@ function draw(scene: Scene, area: Area): Row[] {
   if (isBooting) {
     return [blank, ...table, blank, ...bootPrompt(scene, area.width, area.height - table.length - 2)];
   }
-  const upper = [blank, ...table, ...(charted ? [blank, ...charts(scene, area)] : [])];
+  const speed = charted ? speedLine(snapshot, device, area.width) : null;
+  const rest = charted ? [...(speed === null ? [] : [speed]), blank, ...charts(scene, area)] : [];
+  const upper = [blank, ...table, ...rest];
   const gap = area.height - upper.length >= 4 ? [blank] : [];
   const left = area.height - upper.length - gap.length;
   return [...upper, ...gap, ...eventList(scene, area.width, left)];
