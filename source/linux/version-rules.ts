@@ -74,6 +74,23 @@ export const versionRules = {
     source: 'drivers/iommu/intel/iommu.c, domains_used_show',
   },
 
+  mapsForWritingAlone: {
+    holds: [{ before: '5.13' }, { since: '6.16' }],
+    told: {
+      '5.13': 'in a second stage a page that a device may write it may read, too',
+      '6.16': 'a page of a second stage can be for writing alone again',
+    },
+    source: 'drivers/iommu/intel/iommu.c, __domain_mapping',
+  },
+  hasSoftwareIdentity: {
+    holds: [{ before: '6.12' }],
+    told: {
+      '6.12':
+        'no software identity map: devices of a unit without `ECAP.PT` are translated; identity has domain id 1',
+    },
+    source: 'drivers/iommu/intel/iommu.c, si_domain_init',
+  },
+
   // Invalidation.
   batchesDeviceTlbs: {
     holds: [{ since: '6.12' }],
@@ -81,7 +98,33 @@ export const versionRules = {
     source: 'drivers/iommu/intel/cache.c, qi_batch_flush_descs',
   },
 
+  forcesStrictInCachingMode: {
+    holds: [{ since: '5.11' }],
+    told: { '5.11': 'caching mode is strict' },
+    source: 'drivers/iommu/intel/iommu.c, intel_iommu_init; before 5.15 domain_use_flush_queue',
+  },
+  batchesFirstStageInCachingMode: {
+    holds: [{ since: '6.1' }],
+    told: { '6.1': 'caching mode is not strict with a first stage' },
+    source: 'drivers/iommu/intel/iommu.c, intel_iommu_init',
+  },
+
   // Addresses.
+  hasShortMagazines: {
+    holds: [{ since: '6.0' }],
+    told: { '6.0': 'magazines of 127 addresses instead of 128' },
+    source: 'drivers/iommu/iova.c, IOVA_MAG_SIZE',
+  },
+  trimsDepots: {
+    holds: [{ since: '6.7' }],
+    told: { '6.7': 'the depot of magazines has no bound and is trimmed every 100 ms' },
+    source: 'drivers/iommu/iova.c, iova_depot_work_func',
+  },
+  givesUp32Bit: {
+    holds: [{ since: '6.6' }],
+    told: { '6.6': 'a device that finds no address below 4 GiB does not look there again' },
+    source: 'drivers/iommu/dma-iommu.c, iommu_dma_alloc_iova',
+  },
   roundsAddresses: {
     holds: [{ before: '5.11' }],
     told: {
@@ -105,6 +148,11 @@ export const versionRules = {
     holds: [{ before: '6.10' }],
     told: { '6.10': '`igfx_off` leaves graphics cards translated' },
     source: 'drivers/iommu/intel/iommu.c, device_def_domain_type (IDENTMAP_GFX)',
+  },
+  defaultsToScalableMode: {
+    holds: [{ since: '5.15' }],
+    told: { '5.15': 'scalable mode by default' },
+    source: 'drivers/iommu/intel/Kconfig, INTEL_IOMMU_SCALABLE_MODE_DEFAULT_ON',
   },
   canDefaultToStrict: {
     holds: [{ since: '5.15' }],

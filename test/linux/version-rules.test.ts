@@ -234,6 +234,14 @@ describe('invalidation', () => {
     },
   );
 
+  test('in caching mode a map is invalidated in the unit, and in no device: cache_tag_flush_range_np of 6.12', () => {
+    const unit = unitWith('server', 'cap.CM=1');
+    const host = boot('6.12', 'intel_iommu=on,sm_off', { unit, functions });
+    const before = host.written.length;
+    host.kernel.map(ENDPOINT, DATA, 4096, 'both');
+    expect(kindsOf(host.written.slice(before))).toEqual(['iotlb', 'wait']);
+  });
+
   test('a lazy flush waits once, too, and so does one of a device without a device TLB', () => {
     const flush = (sourceId: number) => {
       const host = boot('6.12', 'intel_iommu=on,sm_off', { unit: presets.server, functions });

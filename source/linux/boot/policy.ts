@@ -141,9 +141,10 @@ export function decide(
   };
 }
 
-/** Whether a unit in caching mode has everything invalidated at once: since 5.11, and since 6.1 not with a first stage. */
+/** Whether a unit in caching mode has everything invalidated at once. */
 const forcesStrict = (version: KernelVersion, firstStage: boolean): boolean =>
-  isSince(version, '5.11') && !(firstStage && isSince(version, '6.1'));
+  holds('forcesStrictInCachingMode', version) &&
+  !(firstStage && holds('batchesFirstStageInCachingMode', version));
 
 /** Whether a unit is used in scalable mode: asked for or built in, and there (sm_supported). */
 export function usesScalableMode(
@@ -151,8 +152,8 @@ export function usesScalableMode(
   build: KernelBuild,
   unit: { readonly scalableMode: boolean },
 ): boolean {
-  // CONFIG_INTEL_IOMMU_SCALABLE_MODE_DEFAULT_ON is off by itself before 5.15.
-  const builtOn = build.scalableModeDefaultOn && isSince(build.version, '5.15');
+  // CONFIG_INTEL_IOMMU_SCALABLE_MODE_DEFAULT_ON was off by itself at first.
+  const builtOn = build.scalableModeDefaultOn && holds('defaultsToScalableMode', build.version);
   const wanted = settings.scalableMode === null ? builtOn : settings.scalableMode === 'on';
   return wanted && unit.scalableMode;
 }
@@ -191,7 +192,7 @@ export function demandedType(
   passThrough: boolean,
   version: KernelVersion,
 ): DefaultType | null {
-  if (untrusted || (!passThrough && isSince(version, '6.12'))) return 'DMA';
+  if (untrusted || (!passThrough && !holds('hasSoftwareIdentity', version))) return 'DMA';
   const isLocked = reserved.some(({ relaxable }) => !relaxable);
   if (isLocked && holds('translatesLockedRegions', version)) return 'DMA';
   return pciClass === 'display' && policy.identifiesGraphics ? 'identity' : null;

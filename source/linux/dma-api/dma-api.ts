@@ -7,7 +7,8 @@ import { mapRange, unmapRange } from '../domains/mapping.ts';
 import { PAGE } from '../page-frames.ts';
 import { KernelRefusal } from '../refusal.ts';
 import type { Invalidates } from '../unit/translation-mode.ts';
-import { isSince, type KernelVersion } from '../version.ts';
+import type { KernelVersion } from '../version.ts';
+import { holds } from '../version-rules.ts';
 import { BounceBuffers, type Bounced } from './bounce-buffers.ts';
 import type { CpuMeter } from './cpu-cost.ts';
 
@@ -61,7 +62,7 @@ export class DmaApi {
     this.bounce = bounce;
     this.direct = direct;
     this.permissions = readsWhatIsWritten ? { ...PERMISSIONS, fromDevice: READ | WRITE } : PERMISSIONS;
-    this.givesUp32Bit = isSince(version, '6.6');
+    this.givesUp32Bit = holds('givesUp32Bit', version);
   }
 
   /**

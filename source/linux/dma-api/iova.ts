@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../clock.ts';
 import { PAGE } from '../page-frames.ts';
-import { isSince, type KernelVersion } from '../version.ts';
+import type { KernelVersion } from '../version.ts';
 import { holds } from '../version-rules.ts';
 
 /** Size classes with magazines: 1, 2, 4 … 32 pages (IOVA_RANGE_CACHE_MAX_SIZE). */
@@ -36,8 +36,8 @@ export type IovaTuning = {
 
 /** How the allocator is tuned in a version of the kernel. */
 export const iovaTuningOf = (version: KernelVersion): Omit<IovaTuning, 'cpus' | 'clock'> => ({
-  magazine: isSince(version, '6.0') ? 127 : 128,
-  depot: isSince(version, '6.7') ? Infinity : 32,
+  magazine: holds('hasShortMagazines', version) ? 127 : 128,
+  depot: holds('trimsDepots', version) ? Infinity : 32,
   rounds: holds('roundsAddresses', version),
   searchesTwice: holds('searchesTwice', version),
 });

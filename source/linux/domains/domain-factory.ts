@@ -15,7 +15,7 @@ import { SecondStageTable } from '../page-tables/second-stage-table.ts';
 import { directRegions, type PciFunction } from '../pci.ts';
 import { KernelRefusal } from '../refusal.ts';
 import type { UnitDriver } from '../unit/unit-driver.ts';
-import { isSince, type KernelVersion } from '../version.ts';
+import type { KernelVersion } from '../version.ts';
 import { holds } from '../version-rules.ts';
 import { adjustedWidth } from './address-width.ts';
 import {
@@ -77,7 +77,7 @@ export class DomainFactory {
   private identityDomain(): IdentityDomain {
     const { unit, memory, version, isScalable } = this.parts;
     const { passThrough } = unit.capabilities;
-    const isOld = !isSince(version, '6.12');
+    const isOld = holds('hasSoftwareIdentity', version);
     if (!passThrough && !isOld) {
       throw new KernelRefusal('EOPNOTSUPP', 'the unit lacks ECAP.PT, so there is no identity domain');
     }

@@ -1,7 +1,8 @@
 /** A second-stage page table: VT-d chapter 9.8. */
 import { pageEntry, READ, WRITE } from '../../vtd/formats/paging-entry.ts';
 import type { PageFrames } from '../page-frames.ts';
-import { isSince, type KernelVersion } from '../version.ts';
+import type { KernelVersion } from '../version.ts';
+import { holds } from '../version-rules.ts';
 import { PageTable, type TableMemory } from './page-table.ts';
 
 const SNOOP = 1 << pageEntry.fields.SNP.shift;
@@ -23,7 +24,9 @@ export class SecondStageTable extends PageTable {
     snoops = false,
   ) {
     super(memory, frames, levels, largestLeaf);
-    this.always = (mapsForWritingAlone(version) ? 0 : READ) | (snoops ? SNOOP : 0);
+    // Where not, Linux sets the lowest bit of every leaf, so that both stages behave alike: in a first stage it means
+    // present, in a second one readable.
+    this.always = (holds('mapsForWritingAlone', version) ? 0 : READ) | (snoops ? SNOOP : 0);
   }
 
   protected leafBits(permissions: number): number {
@@ -38,10 +41,3 @@ export class SecondStageTable extends PageTable {
     return lo & (READ | WRITE);
   }
 }
-
-/**
- * Whether a buffer that a device only writes cannot be read by it. From 5.13 to 6.15 `__domain_mapping` sets the lowest
- * bit of every leaf, so that both stages behave alike: in a first stage it means present, in a second one readable.
- */
-const mapsForWritingAlone = (version: KernelVersion): boolean =>
-  !isSince(version, '5.13') || isSince(version, '6.16');

@@ -112,6 +112,10 @@ export class LegacyMode implements TranslationMode {
     this.invalidation.endBatch();
   }
 
+  flushAbsent(domain: PagingDomain, iova: number, pages: number): void {
+    this.invalidation.iotlbPages(domain.did, alignedRange(iova, pages), false);
+  }
+
   private contextEntryAt(sourceId: number): number {
     const bus = sourceId >>> 8;
     let table = this.contextTables.get(bus);

@@ -147,6 +147,10 @@ export class ScalableMode implements TranslationMode {
     this.queue.endBatch();
   }
 
+  flushAbsent(domain: PagingDomain, iova: number, pages: number): void {
+    this.queue.iotlbPages(domain.did, alignedRange(iova, pages), false);
+  }
+
   private invalidatePasidPages(did: number, { address, mask }: PageRange, leafOnly: boolean): void {
     this.queue.submit(
       pasidIotlbDescriptor.encode({

@@ -36,6 +36,8 @@ export type TranslationMode = {
    * @param leafOnly no table was freed, so that the paging-structure caches may stay
    */
   flushPages(domain: PagingDomain | NestedDomain, iova: number, pages: number, leafOnly: boolean): void;
+  /** Invalidate what the unit cached as not present of a second stage; devices keep no such translations. */
+  flushAbsent(domain: PagingDomain, iova: number, pages: number): void;
 };
 
 /** Write a table entry, its half with the present bit last, so that the unit never sees half an entry. */

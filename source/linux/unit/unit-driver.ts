@@ -147,7 +147,7 @@ export class UnitDriver {
    */
   mapped(domain: PagingDomain, iova: number, pages: number): void {
     if (this.unit.capabilities.cachingMode && domain.table.stage === 'second') {
-      this.mode.flushPages(domain, iova, pages, false);
+      this.mode.flushAbsent(domain, iova, pages);
     } else this.flushWriteBuffer();
   }
 
