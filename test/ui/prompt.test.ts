@@ -123,7 +123,8 @@ test('tab completes a command word by word', () => {
     ':',
     ...keys('dev'),
     'tab',
-    ...keys('nv'),
+    // Two commands begin like this, device and device-tlb.
+    ...keys(' nv'),
     'tab',
     ...keys('fl'),
     'tab',
