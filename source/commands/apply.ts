@@ -2,10 +2,10 @@
 
 import type { DefaultType } from '../linux/boot/policy.ts';
 import { assignment, blocking, strayDma, takingBack, typeChange, userDriver } from '../linux/real-twin.ts';
-import type { Device } from '../machine/device.ts';
-import { findGuest } from '../machine/guest.ts';
+import type { Device } from '../machine/devices/device.ts';
+import { findGuest } from '../machine/guests/guest.ts';
 import type { Machine } from '../machine/machine.ts';
-import { vfioInterfaces } from '../machine/vfio-program.ts';
+import { vfioInterfaces } from '../machine/programs/vfio-program.ts';
 import type { Simulation } from '../simulation/simulation.ts';
 import type { InterruptState, Transaction } from '../simulation/snapshot.ts';
 import { hex, hexOf, parseHalves } from '../vtd/bits.ts';

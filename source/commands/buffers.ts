@@ -1,5 +1,5 @@
 /** Commands about buffers: what a driver maps, lets its device use, and unmaps. */
-import type { Device } from '../machine/device.ts';
+import type { Device } from '../machine/devices/device.ts';
 import type { Simulation } from '../simulation/simulation.ts';
 import { hex, highHalf, lowHalf } from '../vtd/bits.ts';
 import { READ, WRITE } from '../vtd/formats/paging-entry.ts';

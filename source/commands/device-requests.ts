@@ -1,7 +1,7 @@
 /** Requests that a device sends by hand: with a PASID, or as one that keeps translations itself. */
 import { strayDma } from '../linux/real-twin.ts';
-import type { Device } from '../machine/device.ts';
-import type { RequestKind } from '../machine/dma.ts';
+import type { Device } from '../machine/devices/device.ts';
+import type { RequestKind } from '../machine/devices/dma.ts';
 import type { Simulation } from '../simulation/simulation.ts';
 import type { Transaction } from '../simulation/snapshot.ts';
 import { hex, parseHalves } from '../vtd/bits.ts';

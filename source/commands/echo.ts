@@ -1,6 +1,6 @@
 /** `echo … > …`: what a shell's user does with the files of the simulated kernel, as root. */
 import { KernelRefusal } from '../linux/refusal.ts';
-import type { Device } from '../machine/device.ts';
+import type { Device } from '../machine/devices/device.ts';
 import type { Simulation } from '../simulation/simulation.ts';
 import { bdf } from '../vtd/source-id.ts';
 import { missingFile } from './inspect.ts';

@@ -1,5 +1,5 @@
 /** Entries of the tables in memory by hand: what a debugger, a bug or an attack could write there. */
-import type { Device } from '../machine/device.ts';
+import type { Device } from '../machine/devices/device.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { TableLevel } from '../simulation/snapshot.ts';
 import { tablePath } from '../simulation/tables.ts';

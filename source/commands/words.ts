@@ -1,9 +1,9 @@
 /** The words of commands: each reader says what was expected and what came. */
 import { nearest } from '../linux/nearest.ts';
 import { type KernelVersion, NEWEST_VERSION, OLDEST_VERSION, readVersion } from '../linux/version.ts';
-import { guestModels } from '../machine/guest.ts';
+import { guestModels } from '../machine/guests/guest.ts';
+import { vfioInterfaces } from '../machine/programs/vfio-program.ts';
 import { deviceModels, knownDevices } from '../machine/topology.ts';
-import { vfioInterfaces } from '../machine/vfio-program.ts';
 import { BadSetting, checkValues, type Overrides, readSetting, valuesWith } from '../parameters/registry.ts';
 import { hexOf, parseHalves } from '../vtd/bits.ts';
 import { bdf, parseBdf } from '../vtd/source-id.ts';

@@ -27,12 +27,20 @@ import { presets, type UnitDescription } from '../vtd/unit/capabilities.ts';
 import { Iommu } from '../vtd/unit/iommu.ts';
 import { BENCHMARK_DEVICE, type Benchmark, cpusOf, startBenchmark } from './benchmarks/benchmark.ts';
 import { LiveBench } from './benchmarks/live-bench.ts';
-import { type Buffers, ContiguousZone, GuestBuffers, HostBuffers, VirtualBuffers } from './buffers.ts';
-import type { Device } from './device.ts';
-import { DevicePort } from './device-port.ts';
-import { DmaPath, type InterruptResult } from './dma.ts';
-import { type GuestModel, guestModels, ramOf } from './guest.ts';
-import { LentBuffers } from './lent-buffers.ts';
+import {
+  type Buffers,
+  ContiguousZone,
+  GuestBuffers,
+  HostBuffers,
+  VirtualBuffers,
+} from './devices/buffers.ts';
+import type { Device } from './devices/device.ts';
+import { DevicePort } from './devices/device-port.ts';
+import { DmaPath, type InterruptResult } from './devices/dma.ts';
+import { startWorkload, type Wait, type Workload, workingSets } from './devices/workloads.ts';
+import { type GuestModel, guestModels, ramOf } from './guests/guest.ts';
+import { LentBuffers } from './guests/lent-buffers.ts';
+import { attachVirtualIommu } from './guests/virtual-iommu.ts';
 import {
   BOUNCE,
   BOUNCE_ZONE,
@@ -44,14 +52,17 @@ import {
   TABLE_ZONE,
   UNIT_BASE,
 } from './memory-map.ts';
-import { HUGE_PAGES_BYTES, HUGE_PAGES_VIRTUAL, ProcessBuffers, type ProcessMemory } from './process.ts';
+import {
+  HUGE_PAGES_BYTES,
+  HUGE_PAGES_VIRTUAL,
+  ProcessBuffers,
+  type ProcessMemory,
+} from './programs/process.ts';
+import type { MadeCall } from './programs/vfio-calls.ts';
+import { type VfioInterface, VfioProgram } from './programs/vfio-program.ts';
+import type { ProgramMemory } from './programs/vfio-taking.ts';
 import { Random } from './random.ts';
 import { type DeviceModel, type Topology, topologyOf } from './topology.ts';
-import type { MadeCall } from './vfio-calls.ts';
-import { type VfioInterface, VfioProgram } from './vfio-program.ts';
-import type { ProgramMemory } from './vfio-taking.ts';
-import { attachVirtualIommu } from './virtual-iommu.ts';
-import { startWorkload, type Wait, type Workload, workingSets } from './workloads.ts';
 
 export type MachineOptions = {
   readonly boot: string;

@@ -6,16 +6,16 @@
  * (paused, stepping) everything is.
  */
 import type { KernelObserver } from '../linux/kernel.ts';
-import type { Device } from '../machine/device.ts';
+import type { Device } from '../machine/devices/device.ts';
 import {
   addressText,
   type Corruption,
   type DmaObserver,
   type DmaRecord,
   type InterruptRecord,
-} from '../machine/dma.ts';
+} from '../machine/devices/dma.ts';
 import type { Machine } from '../machine/machine.ts';
-import type { MadeCall } from '../machine/vfio-calls.ts';
+import type { MadeCall } from '../machine/programs/vfio-calls.ts';
 import { hex, hexOf } from '../vtd/bits.ts';
 import { faultReason, isInterruptFault } from '../vtd/faults/fault-reason.ts';
 import { faultRecord } from '../vtd/formats/fault-record.ts';

@@ -1,5 +1,5 @@
 /** Page tables of both stages on the way of an address, as a debugger would read them. */
-import type { Device } from '../machine/device.ts';
+import type { Device } from '../machine/devices/device.ts';
 import type { Machine } from '../machine/machine.ts';
 import { hex, highHalf, join, lowHalf } from '../vtd/bits.ts';
 import { leafBytes } from '../vtd/caches/iotlb.ts';

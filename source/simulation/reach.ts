@@ -1,6 +1,6 @@
 /** How much memory a device can reach now. */
-import type { Device } from '../machine/device.ts';
-import { outcomeNames } from '../machine/dma.ts';
+import type { Device } from '../machine/devices/device.ts';
+import { outcomeNames } from '../machine/devices/dma.ts';
 import { MEMORY_BYTES } from '../machine/memory-map.ts';
 import { highHalf, lowHalf } from '../vtd/bits.ts';
 import { leafBytes } from '../vtd/caches/iotlb.ts';

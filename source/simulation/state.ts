@@ -1,7 +1,7 @@
 /** A simulation as a snapshot. */
 
 import type { Domain } from '../linux/domains/domain.ts';
-import type { Device } from '../machine/device.ts';
+import type { Device } from '../machine/devices/device.ts';
 import { previewMachine } from '../machine/preview.ts';
 import { hexOf } from '../vtd/bits.ts';
 import { leafBytes } from '../vtd/caches/iotlb.ts';

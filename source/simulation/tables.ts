@@ -1,6 +1,6 @@
 /** The tables in memory on the way of one address, as a debugger would read them: nothing is changed or counted. */
-import type { Device } from '../machine/device.ts';
-import { outcomeNames } from '../machine/dma.ts';
+import type { Device } from '../machine/devices/device.ts';
+import { outcomeNames } from '../machine/devices/dma.ts';
 import type { Machine } from '../machine/machine.ts';
 import { hex, hexOf, join, parseHalves } from '../vtd/bits.ts';
 import { faultReason } from '../vtd/faults/fault-reason.ts';

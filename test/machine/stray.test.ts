@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { guestModels } from '../../source/machine/guest.ts';
+import { guestModels } from '../../source/machine/guests/guest.ts';
 import { device, LAZY, PASSTHROUGH, STRICT, session, type } from '../support/session.ts';
 
 const KERNEL_TEXT = 0x0100_0000;

@@ -1,6 +1,6 @@
 /** A guest that sees an IOMMU before its device: nested tables where the unit can, shadow tables where it cannot. */
 import { describe, expect, test } from 'vitest';
-import { guestModels } from '../../source/machine/guest.ts';
+import { guestModels } from '../../source/machine/guests/guest.ts';
 import { deviceIdentity } from '../../source/simulation/state.ts';
 import { READ, WRITE } from '../../source/vtd/formats/paging-entry.ts';
 import { presets, type UnitDescription } from '../../source/vtd/unit/capabilities.ts';

@@ -1,7 +1,7 @@
 /** Commands of every kind, for properties. */
 import fc from 'fast-check';
 import { type Command, deviceTlbStates, viewNames } from '../../source/commands/command.ts';
-import { guestModels } from '../../source/machine/guest.ts';
+import { guestModels } from '../../source/machine/guests/guest.ts';
 import { deviceModels } from '../../source/machine/topology.ts';
 
 const names = deviceModels.map(({ name }) => name);

@@ -2,8 +2,8 @@
  * What an expectation may ask of a machine: one table of names, by which it is checked, answered and documented.
  * Counters go by the names of Linux's perf events, fields of entries and registers by those of the specification.
  */
-import type { Device } from '../../machine/device.ts';
-import { outcomeNames } from '../../machine/dma.ts';
+import type { Device } from '../../machine/devices/device.ts';
+import { outcomeNames } from '../../machine/devices/dma.ts';
 import { knownDevices } from '../../machine/topology.ts';
 import { reachOf } from '../../simulation/reach.ts';
 import type { Simulation } from '../../simulation/simulation.ts';

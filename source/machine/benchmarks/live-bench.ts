@@ -6,9 +6,9 @@ import type { Values } from '../../parameters/registry.ts';
 import type { Timeline } from '../../timing/event-queue.ts';
 import type { Port } from '../../timing/ports.ts';
 import { WRITE } from '../../vtd/formats/paging-entry.ts';
-import type { ContiguousZone } from '../buffers.ts';
-import type { Device } from '../device.ts';
-import type { DmaPath } from '../dma.ts';
+import type { ContiguousZone } from '../devices/buffers.ts';
+import type { Device } from '../devices/device.ts';
+import type { DmaPath } from '../devices/dma.ts';
 import { FREE, type MemoryMap } from '../memory-map.ts';
 import { type Bench, split } from './bench.ts';
 

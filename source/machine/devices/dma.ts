@@ -1,17 +1,17 @@
 /** A DMA request on its way through the unit into memory, and what becomes of it. */
 
-import type { Request } from '../timing/request.ts';
-import type { TimedUnit } from '../timing/timed-unit.ts';
-import { hexOf, join } from '../vtd/bits.ts';
-import { READ, WRITE } from '../vtd/formats/paging-entry.ts';
-import { Reply } from '../vtd/formats/translation-completion.ts';
-import { Delivery } from '../vtd/interrupts/interrupt-remapper.ts';
-import type { PhysicalMemory } from '../vtd/memory.ts';
-import type { Step } from '../vtd/translation/step.ts';
-import { Outcome } from '../vtd/translation/translator.ts';
-import type { Iommu } from '../vtd/unit/iommu.ts';
+import type { Request } from '../../timing/request.ts';
+import type { TimedUnit } from '../../timing/timed-unit.ts';
+import { hexOf, join } from '../../vtd/bits.ts';
+import { READ, WRITE } from '../../vtd/formats/paging-entry.ts';
+import { Reply } from '../../vtd/formats/translation-completion.ts';
+import { Delivery } from '../../vtd/interrupts/interrupt-remapper.ts';
+import type { PhysicalMemory } from '../../vtd/memory.ts';
+import type { Step } from '../../vtd/translation/step.ts';
+import { Outcome } from '../../vtd/translation/translator.ts';
+import type { Iommu } from '../../vtd/unit/iommu.ts';
+import { DEVICE_WINDOW, MEMORY_BYTES, type MemoryMap, type OwnerId } from '../memory-map.ts';
 import type { Device } from './device.ts';
-import { DEVICE_WINDOW, MEMORY_BYTES, type MemoryMap, type OwnerId } from './memory-map.ts';
 
 const PAGE = 4096;
 /** What devices write. */

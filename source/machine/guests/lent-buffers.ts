@@ -1,6 +1,6 @@
 /** Buffers that a driver maps for its device because somebody says so, besides those of its workload. */
-import type { Direction } from '../linux/dma-api/dma-api.ts';
-import type { Buffer, Buffers } from './buffers.ts';
+import type { Direction } from '../../linux/dma-api/dma-api.ts';
+import type { Buffer, Buffers } from '../devices/buffers.ts';
 
 export class LentBuffers {
   /** Oldest first. */

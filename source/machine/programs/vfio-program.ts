@@ -2,9 +2,9 @@
  * A program that takes devices through VFIO: QEMU for a guest, or a process with a driver of its own such as DPDK's. The
  * devices that are to reach all of its memory share one address space.
  */
-import type { NestedDomain } from '../linux/domains/domain.ts';
-import type { Kernel } from '../linux/kernel.ts';
-import { KernelRefusal } from '../linux/refusal.ts';
+import type { NestedDomain } from '../../linux/domains/domain.ts';
+import type { Kernel } from '../../linux/kernel.ts';
+import { KernelRefusal } from '../../linux/refusal.ts';
 import { type MadeCall, makeCalls } from './vfio-calls.ts';
 import { ContainerTaking, type OpenContainer } from './vfio-container.ts';
 import { IommufdTaking, type OpenIommufd } from './vfio-iommufd.ts';

@@ -1,5 +1,5 @@
 /** System calls of a program that takes devices through VFIO: lists of them as data, and what came of each. */
-import { KernelRefusal } from '../linux/refusal.ts';
+import { KernelRefusal } from '../../linux/refusal.ts';
 
 /** A call that is still to be made. */
 export type Call = {

@@ -2,11 +2,11 @@
  * A device taken by `/dev/vfio/<group>` and `/dev/vfio/vfio`, in the order of QEMU (`hw/vfio/container.c`) and of DPDK
  * (`lib/eal/linux/eal_vfio.c`).
  */
-import type { NestedDomain, PagingDomain } from '../linux/domains/domain.ts';
-import { KernelRefusal } from '../linux/refusal.ts';
-import type { Container, IommuType } from '../linux/vfio/container.ts';
-import type { GroupFile } from '../linux/vfio/group.ts';
-import { bdf } from '../vtd/source-id.ts';
+import type { NestedDomain, PagingDomain } from '../../linux/domains/domain.ts';
+import { KernelRefusal } from '../../linux/refusal.ts';
+import type { Container, IommuType } from '../../linux/vfio/container.ts';
+import type { GroupFile } from '../../linux/vfio/group.ts';
+import { bdf } from '../../vtd/source-id.ts';
 import { type Call, close, ioctl, open } from './vfio-calls.ts';
 import {
   effectOn,

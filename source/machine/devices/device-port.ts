@@ -1,14 +1,14 @@
 /** A device's requests on their way through time: what it asks for is looked up when it arrives at the unit. */
-import type { Values } from '../parameters/registry.ts';
-import type { Timeline } from '../timing/event-queue.ts';
-import type { Port } from '../timing/ports.ts';
-import type { Gate, Request } from '../timing/request.ts';
-import type { TimedUnit } from '../timing/timed-unit.ts';
-import { portOf } from '../timing/times.ts';
-import { READ } from '../vtd/formats/paging-entry.ts';
+import type { Values } from '../../parameters/registry.ts';
+import type { Timeline } from '../../timing/event-queue.ts';
+import type { Port } from '../../timing/ports.ts';
+import type { Gate, Request } from '../../timing/request.ts';
+import type { TimedUnit } from '../../timing/timed-unit.ts';
+import { portOf } from '../../timing/times.ts';
+import { READ } from '../../vtd/formats/paging-entry.ts';
+import type { Random } from '../random.ts';
 import type { Device } from './device.ts';
 import { type DmaPath, PATTERN } from './dma.ts';
-import type { Random } from './random.ts';
 
 /** What was measured so long ago counts half. */
 const FADE_NS = 1e6;

@@ -1,11 +1,11 @@
 /** Memory that a driver, of the host or of a guest, lends to its device. */
-import type { Direction, Mapping } from '../linux/dma-api/dma-api.ts';
-import type { Kernel } from '../linux/kernel.ts';
-import { PAGE } from '../linux/page-frames.ts';
-import { KernelRefusal } from '../linux/refusal.ts';
-import type { GuestModel } from './guest.ts';
-import { CONTIGUOUS_ZONE, FREE, type MemoryMap, type OwnerId } from './memory-map.ts';
-import type { VirtualIommu } from './virtual-iommu.ts';
+import type { Direction, Mapping } from '../../linux/dma-api/dma-api.ts';
+import type { Kernel } from '../../linux/kernel.ts';
+import { PAGE } from '../../linux/page-frames.ts';
+import { KernelRefusal } from '../../linux/refusal.ts';
+import type { GuestModel } from '../guests/guest.ts';
+import type { VirtualIommu } from '../guests/virtual-iommu.ts';
+import { CONTIGUOUS_ZONE, FREE, type MemoryMap, type OwnerId } from '../memory-map.ts';
 
 /** A buffer as the device is told of it. */
 export type Buffer = { readonly address: number; readonly bytes: number };

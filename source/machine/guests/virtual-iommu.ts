@@ -7,20 +7,20 @@
  * so that the guest invalidates at each map as well, and the hypervisor keeps a shadow of the guest's tables: the
  * addresses of the guest, mapped straight to host memory.
  */
-import type { Clock } from '../linux/clock.ts';
-import { CpuMeter, defaultCpuCost } from '../linux/dma-api/cpu-cost.ts';
-import { type Direction, DmaApi, type Mapping } from '../linux/dma-api/dma-api.ts';
-import { FlushQueue } from '../linux/dma-api/flush-queue.ts';
-import { IovaAllocator, iovaTuningOf } from '../linux/dma-api/iova.ts';
-import type { DeviceRecord } from '../linux/domains/device-table.ts';
-import type { NestedDomain, PagingDomain } from '../linux/domains/domain.ts';
-import type { Kernel } from '../linux/kernel.ts';
-import { PAGE, PageFrames } from '../linux/page-frames.ts';
-import { FirstStageTable } from '../linux/page-tables/first-stage-table.ts';
-import { SecondStageTable } from '../linux/page-tables/second-stage-table.ts';
-import type { Invalidates } from '../linux/unit/translation-mode.ts';
-import { DEFAULT_VERSION } from '../linux/version.ts';
-import type { PhysicalMemory } from '../vtd/memory.ts';
+import type { Clock } from '../../linux/clock.ts';
+import { CpuMeter, defaultCpuCost } from '../../linux/dma-api/cpu-cost.ts';
+import { type Direction, DmaApi, type Mapping } from '../../linux/dma-api/dma-api.ts';
+import { FlushQueue } from '../../linux/dma-api/flush-queue.ts';
+import { IovaAllocator, iovaTuningOf } from '../../linux/dma-api/iova.ts';
+import type { DeviceRecord } from '../../linux/domains/device-table.ts';
+import type { NestedDomain, PagingDomain } from '../../linux/domains/domain.ts';
+import type { Kernel } from '../../linux/kernel.ts';
+import { PAGE, PageFrames } from '../../linux/page-frames.ts';
+import { FirstStageTable } from '../../linux/page-tables/first-stage-table.ts';
+import { SecondStageTable } from '../../linux/page-tables/second-stage-table.ts';
+import type { Invalidates } from '../../linux/unit/translation-mode.ts';
+import { DEFAULT_VERSION } from '../../linux/version.ts';
+import type { PhysicalMemory } from '../../vtd/memory.ts';
 import type { GuestModel } from './guest.ts';
 import { GuestMemory } from './guest-memory.ts';
 

@@ -1,9 +1,9 @@
 /** What the two ways to take a device through VFIO have in common. */
-import type { NestedDomain, PagingDomain } from '../linux/domains/domain.ts';
-import type { Kernel } from '../linux/kernel.ts';
-import type { UserProcess } from '../linux/vfio/parts.ts';
-import type { Span } from '../linux/vfio/pinned-memory.ts';
-import { leafBytes } from '../vtd/caches/iotlb.ts';
+import type { NestedDomain, PagingDomain } from '../../linux/domains/domain.ts';
+import type { Kernel } from '../../linux/kernel.ts';
+import type { UserProcess } from '../../linux/vfio/parts.ts';
+import type { Span } from '../../linux/vfio/pinned-memory.ts';
+import { leafBytes } from '../../vtd/caches/iotlb.ts';
 import type { Call } from './vfio-calls.ts';
 
 /** Memory of a program that its devices are to reach. */

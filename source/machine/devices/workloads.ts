@@ -3,12 +3,12 @@
  * of view. What it asks for takes its time; it yields how long it waits until it goes on, and gives its buffers back
  * when it is stopped, since its device is then reset. The same workload runs on a host driver's buffers and on a guest's.
  */
-import type { Values } from '../parameters/registry.ts';
-import { READ, WRITE } from '../vtd/formats/paging-entry.ts';
+import type { Values } from '../../parameters/registry.ts';
+import { READ, WRITE } from '../../vtd/formats/paging-entry.ts';
+import { USB_REGION } from '../memory-map.ts';
+import type { Random } from '../random.ts';
+import type { WorkloadName } from '../topology.ts';
 import type { Buffer, Buffers } from './buffers.ts';
-import { USB_REGION } from './memory-map.ts';
-import type { Random } from './random.ts';
-import type { WorkloadName } from './topology.ts';
 
 export type WorkloadContext = {
   readonly buffers: Buffers;

@@ -1,8 +1,8 @@
 /** A process of the host with drivers of its own, such as DPDK's testpmd: it polls its devices, and owns huge pages. */
-import { PAGE } from '../linux/page-frames.ts';
-import { KernelRefusal } from '../linux/refusal.ts';
-import type { Buffer, Buffers } from './buffers.ts';
-import type { OwnerId } from './memory-map.ts';
+import { PAGE } from '../../linux/page-frames.ts';
+import { KernelRefusal } from '../../linux/refusal.ts';
+import type { Buffer, Buffers } from '../devices/buffers.ts';
+import type { OwnerId } from '../memory-map.ts';
 
 const MiB = 2 ** 20;
 

@@ -1,6 +1,6 @@
 /** A guest's memory as the guest sees it: addresses from 0, which lie somewhere in the memory of the host. */
-import type { TableMemory } from '../linux/page-tables/page-table.ts';
-import type { PhysicalMemory } from '../vtd/memory.ts';
+import type { TableMemory } from '../../linux/page-tables/page-table.ts';
+import type { PhysicalMemory } from '../../vtd/memory.ts';
 import type { GuestModel } from './guest.ts';
 
 export class GuestMemory implements TableMemory {

@@ -1,15 +1,15 @@
 /** One device of the machine: who it belongs to, what it is doing, and how much. */
-import type { Latencies } from '../timing/latencies.ts';
-import type { DeviceTlb } from '../vtd/ats/device-tlb.ts';
-import type { Counts } from '../vtd/performance/counters.ts';
+import type { Latencies } from '../../timing/latencies.ts';
+import type { DeviceTlb } from '../../vtd/ats/device-tlb.ts';
+import type { Counts } from '../../vtd/performance/counters.ts';
+import type { GuestModel } from '../guests/guest.ts';
+import type { LentBuffers } from '../guests/lent-buffers.ts';
+import type { VirtualIommu } from '../guests/virtual-iommu.ts';
+import type { OwnerId } from '../memory-map.ts';
+import type { ProcessMemory } from '../programs/process.ts';
+import type { VfioProgram } from '../programs/vfio-program.ts';
+import type { DeviceModel } from '../topology.ts';
 import type { DevicePort } from './device-port.ts';
-import type { GuestModel } from './guest.ts';
-import type { LentBuffers } from './lent-buffers.ts';
-import type { OwnerId } from './memory-map.ts';
-import type { ProcessMemory } from './process.ts';
-import type { DeviceModel } from './topology.ts';
-import type { VfioProgram } from './vfio-program.ts';
-import type { VirtualIommu } from './virtual-iommu.ts';
 import type { Workload } from './workloads.ts';
 
 export type Device = {
