@@ -18,8 +18,6 @@ import type { Act, Timeline } from '../timing/event-queue.ts';
 import { Latencies } from '../timing/latencies.ts';
 import type { TimedUnit } from '../timing/timed-unit.ts';
 import { timedUnitOf } from '../timing/times.ts';
-import { DeviceTlb } from '../vtd/ats/device-tlb.ts';
-import type { EndpointLink } from '../vtd/ats/endpoint-link.ts';
 import { highHalf, lowHalf } from '../vtd/bits.ts';
 import { PhysicalMemory } from '../vtd/memory.ts';
 import { bdf, parseBdf } from '../vtd/source-id.ts';
@@ -37,8 +35,9 @@ import {
 import type { Device } from './devices/device.ts';
 import { DevicePort } from './devices/device-port.ts';
 import { DmaPath, type InterruptResult } from './devices/dma.ts';
+import { type Answering, Endpoints } from './devices/endpoints.ts';
 import { startWorkload, type Wait, type Workload, workingSets } from './devices/workloads.ts';
-import { type GuestModel, guestModels, ramOf } from './guests/guest.ts';
+import { type GuestModel, guestModels } from './guests/guest.ts';
 import { LentBuffers } from './guests/lent-buffers.ts';
 import { attachVirtualIommu } from './guests/virtual-iommu.ts';
 import {
@@ -52,15 +51,10 @@ import {
   TABLE_ZONE,
   UNIT_BASE,
 } from './memory-map.ts';
-import {
-  HUGE_PAGES_BYTES,
-  HUGE_PAGES_VIRTUAL,
-  ProcessBuffers,
-  type ProcessMemory,
-} from './programs/process.ts';
+import { HUGE_PAGES_BYTES, ProcessBuffers } from './programs/process.ts';
+import { Programs } from './programs/programs.ts';
 import type { MadeCall } from './programs/vfio-calls.ts';
-import { type VfioInterface, VfioProgram } from './programs/vfio-program.ts';
-import type { ProgramMemory } from './programs/vfio-taking.ts';
+import type { VfioInterface } from './programs/vfio-program.ts';
 import { Random } from './random.ts';
 import { type DeviceModel, type Topology, topologyOf } from './topology.ts';
 
@@ -80,10 +74,6 @@ export type MachineOptions = {
 
 /** A benchmark's events are its own; it is only looked at now and then. */
 const BENCHMARK_WAIT_NS = 1e9;
-/** Translations that a device with ATS keeps; our choice, as makers do not tell. */
-const DEVICE_TLB_ENTRIES = 64;
-
-const MiB = 2 ** 20;
 
 /** How a guest gets a device. */
 export type Assignment = {
@@ -108,18 +98,10 @@ export class Machine {
   private readonly timed: TimedUnit;
   private readonly contiguous = new ContiguousZone();
   private readonly topology: Topology;
-  private readonly tlbs: ReadonlyMap<number, DeviceTlb>;
-  /** Devices whose device TLB does not answer. */
-  private readonly quiet = new Map<number, 'silent' | 'gone'>();
-  /** Tags of invalidations that nobody will answer. */
-  private unanswered: number[] = [];
+  private readonly endpoints: Endpoints;
   private readonly guestOwners = new Map<GuestModel, OwnerId>();
   private readonly regionOwners = new Map<OwnerId, Device>();
-  private readonly qemus = new Map<GuestModel, VfioProgram>();
-  /** Drives devices of the host from user space; started when it gets the first. */
-  private testpmd: { readonly program: VfioProgram; readonly memory: ProcessMemory } | null = null;
-  /** Claims groups and does nothing with them. */
-  private readonly claimer: VfioProgram;
+  private readonly programs: Programs;
   /** Told of every call by which a program takes a device through VFIO, or gives it back. */
   onCall: ((made: MadeCall) => void) | null = null;
 
@@ -130,15 +112,13 @@ export class Machine {
     const { values } = this;
     this.topology = topologyOf(values['pc.pciBus'] === 'yes');
     const { functions, devices } = this.topology;
-    this.tlbs = new Map(
-      functions.filter(({ ats }) => ats).map(({ sourceId }) => [sourceId, new DeviceTlb(DEVICE_TLB_ENTRIES)]),
-    );
+    this.endpoints = new Endpoints(functions, () => this.unit, values['deviceTlb.timeoutMs'] * 1e6);
     this.unit = new Iommu(
       this.memory,
       unitOf(options.unit ?? presets.skylake, values),
       // The message is on its way to the CPU; the handler runs a little later.
       (_, vector) => clock.after(values['fault.interruptNs'], () => this.kernel.interrupt(vector)),
-      { caches: cachesOf(values), uncertain: uncertainOf(values), link: this.linkToDevices() },
+      { caches: cachesOf(values), uncertain: uncertainOf(values), link: this.endpoints.link },
     );
     this.kernel = new Kernel(
       {
@@ -151,8 +131,8 @@ export class Machine {
         dataZone: DATA_ZONE,
         bounceZone: BOUNCE_ZONE,
         endpoints: {
-          waitForDevices: () => this.timeOut(),
-          isPresent: (sourceId) => this.quiet.get(sourceId) !== 'gone',
+          waitForDevices: () => this.endpoints.timeOut(),
+          isPresent: (sourceId) => this.endpoints.isPresent(sourceId),
           stuck: (sourceId) => this.hang(sourceId),
         },
       },
@@ -180,12 +160,14 @@ export class Machine {
       (device, address) => this.reachesPeer(device, address),
     );
     this.perf = openEvents(this.unit, options.perf ?? []);
+    this.programs = new Programs(this.kernel, this.map, this.contiguous, values['vfio.memlockMiB'], (made) =>
+      this.onCall?.(made),
+    );
     for (const guest of guestModels) {
       const owner = this.map.addOwner(`guest ${guest.name} RAM`);
       this.map.give(guest.base, guest.bytes, owner);
       this.guestOwners.set(guest, owner);
     }
-    this.claimer = this.newProgram({ name: 'vfio user', comm: 'vfio-user', pid: 3001 }, 1, []);
     this.devices = devices.map((model) => this.addDevice(model));
     this.placeRegisters();
     this.bindHostDrivers();
@@ -296,7 +278,7 @@ export class Machine {
     const { sourceId } = device.model;
     const nests = seesIommu && kernel.nests && by !== 'container';
     const purpose = nests ? 'nested' : seesIommu ? 'shadow' : 'memory';
-    const qemu = this.qemuOf(guest);
+    const qemu = this.programs.qemuOf(guest);
     this.lendTo(device, () => {
       const taking = qemu.take(device.model, purpose, by ?? (nests ? 'iommufd' : 'container'));
       device.heldBy = qemu;
@@ -319,7 +301,7 @@ export class Machine {
    * @throws KernelRefusal as assign does
    */
   giveToProcess(device: Device): void {
-    const { program, memory } = this.processWithDrivers();
+    const { program, memory } = this.programs.withDrivers();
     const { dmaMask } = this.kernel.device(device.model.sourceId).fn;
     if (memory.iova + HUGE_PAGES_BYTES - 1 > dmaMask) {
       const why = `testpmd has no memory below its mask of 0x${dmaMask.toString(16)}`;
@@ -348,9 +330,10 @@ export class Machine {
    */
   block(device: Device): void {
     const { kernel } = this;
+    const { claimer } = this.programs;
     this.lendTo(device, () => {
-      this.claimer.take(device.model, 'claim', 'container');
-      device.heldBy = this.claimer;
+      claimer.take(device.model, 'claim', 'container');
+      device.heldBy = claimer;
       if (!kernel.device(device.model.sourceId).claimed)
         throw new KernelRefusal(
           'EOPNOTSUPP',
@@ -362,7 +345,7 @@ export class Machine {
   /** Files of the kernel, and what strace wrote of the programs that took devices. */
   files(): FileTree {
     const tree = this.kernel.files();
-    for (const { name, trace } of [...this.qemus.values(), this.testpmd?.program ?? []].flat())
+    for (const { name, trace } of this.programs.started)
       tree.add(`/tmp/${name.replace(' ', '-')}.strace`, () => trace.map((line) => `${line}\n`).join(''));
     return tree;
   }
@@ -388,25 +371,22 @@ export class Machine {
   }
 
   /** Whether a device has a device TLB, and what that does with invalidations. */
-  deviceTlb(device: Device): 'answers' | 'silent' | 'gone' | null {
-    const { sourceId } = device.model;
-    return this.tlbs.has(sourceId) ? (this.quiet.get(sourceId) ?? 'answers') : null;
+  deviceTlb(device: Device): Answering | null {
+    return this.endpoints.answering(device.model.sourceId);
   }
 
   /**
    * Let a device answer invalidations of its TLB, keep silent, or be gone from its slot: its driver then goes as well,
    * and gives the buffers back.
    */
-  setDeviceTlb(device: Device, to: 'answers' | 'silent' | 'gone'): void {
-    const { sourceId } = device.model;
-    if (to === 'answers') this.quiet.delete(sourceId);
-    else this.quiet.set(sourceId, to);
+  setDeviceTlb(device: Device, to: Answering): void {
+    this.endpoints.setAnswering(device.model.sourceId, to);
     if (to === 'gone') this.withdraw(device);
   }
 
   /** A device says that it carried out an invalidation which nobody sent. */
   completeUnasked(device: Device): void {
-    this.unit.invalidationCompleted(device.model.sourceId, 0);
+    this.endpoints.completeUnasked(device.model.sourceId);
   }
 
   /** Its driver lets go of a device; its buffers are given back. Who has it through vfio-pci is asked for it first. */
@@ -419,45 +399,6 @@ export class Machine {
   bind(device: Device): void {
     this.kernel.bindDriver(device.model.sourceId, this.hostDriver(device));
     this.start(device);
-  }
-
-  private qemuOf(guest: GuestModel): VfioProgram {
-    let qemu = this.qemus.get(guest);
-    if (qemu === undefined) {
-      const { name, largestLeaf } = guest;
-      const memory = ramOf(guest).map(({ address, ...piece }) => ({ iova: address, ...piece }));
-      const pid = 2001 + guestModels.indexOf(guest);
-      qemu = this.newProgram({ name: `qemu ${name}`, comm: 'qemu-system-x86', pid }, largestLeaf, memory);
-      this.qemus.set(guest, qemu);
-    }
-    return qemu;
-  }
-
-  /** DPDK's testpmd, with huge pages of its own. */
-  private processWithDrivers() {
-    if (this.testpmd === null) {
-      const physical = this.contiguous.allocate(HUGE_PAGES_BYTES);
-      const owner = this.map.addOwner('testpmd huge pages');
-      this.map.give(physical, HUGE_PAGES_BYTES, owner);
-      const iova = this.kernel.policy.translation ? HUGE_PAGES_VIRTUAL : physical;
-      const model = { name: 'testpmd', comm: 'dpdk-testpmd', pid: 2101, knowsNoIommu: true };
-      const program = this.newProgram(model, 2, [{ iova, physical, bytes: HUGE_PAGES_BYTES }]);
-      this.testpmd = { program, memory: { iova, owner } };
-    }
-    return this.testpmd;
-  }
-
-  private newProgram(
-    model: { name: string; comm: string; pid: number; knowsNoIommu?: boolean },
-    largestLeaf: number,
-    memory: ProgramMemory[],
-  ): VfioProgram {
-    const lockLimit = this.values['vfio.memlockMiB'] * MiB;
-    return new VfioProgram(
-      this.kernel,
-      { knowsNoIommu: false, ...model, lockLimit, largestLeaf, memory },
-      (made) => this.onCall?.(made),
-    );
   }
 
   /**
@@ -523,7 +464,7 @@ export class Machine {
     const known: Omit<Device, 'port'> = {
       model,
       buffers: this.map.addOwner(`${model.name} buffer`),
-      tlb: this.tlbs.get(model.sourceId) ?? null,
+      tlb: this.endpoints.tlbOf(model.sourceId),
       requesterId,
       counts: this.unit.translator.countRequester(requesterId),
       guest: null,
@@ -588,29 +529,6 @@ export class Machine {
       device.emulated = true;
       this.start(device);
     }
-  }
-
-  /** Devices do as they are told, at once, but for those that were told to keep silent. */
-  private linkToDevices(): EndpointLink {
-    return {
-      invalidate: (message) => {
-        if (this.quiet.has(message.sourceId)) {
-          this.unanswered.push(message.tag);
-          return;
-        }
-        this.tlbs.get(message.sourceId)?.invalidate(message);
-        this.unit.invalidationCompleted(message.sourceId, message.tag);
-      },
-      respond: () => {},
-    };
-  }
-
-  /** The time for the answers that are outstanding is over; nanoseconds that took, 0 without any. */
-  private timeOut(): number {
-    const tags = this.unanswered;
-    this.unanswered = [];
-    for (const tag of tags) this.unit.invalidationTimedOut(tag);
-    return tags.length === 0 ? 0 : this.values['deviceTlb.timeoutMs'] * 1e6;
   }
 
   /** The CPU that runs a device's driver never comes back: nothing more is asked of the device. */
