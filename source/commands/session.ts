@@ -20,6 +20,7 @@ import { check, type Expectation } from './expect/check.ts';
 import { type Moment, parseQuantity } from './expect/expression.ts';
 import { countsOf } from './expect/values.ts';
 import { Experimenting, setupOf } from './experimenting.ts';
+import { asCarriedOut } from './flip.ts';
 import { readKernelFile } from './inspect.ts';
 import { Refused, type Result } from './result.ts';
 import { speedAfter, speedChanged } from './speed.ts';
@@ -79,12 +80,12 @@ export class Session {
   /** Carry out a command; what came of it is the notice. */
   apply(command: Command): Notice {
     const { now: timeNs, executed } = this.simulation;
-    // Refused ones too: a driver may have been unbound and bound again for nothing, and a kernel may panic on one.
-    if (changesMachine(command)) this.log.push({ timeNs, executed, command });
+    let done = command;
     this.simulation.guard(() => {
       try {
         const { text, linux } = this.dispatch(command);
         this.notice = { id: this.nextNotice++, ok: true, text, linux };
+        done = asCarriedOut(command, this.simulation.machine);
       } catch (error) {
         if (!(error instanceof Refused || error instanceof KernelRefusal)) throw error;
         const errno = error instanceof KernelRefusal ? ` (${error.errno})` : '';
@@ -94,7 +95,11 @@ export class Session {
     if (command.name !== 'expect' && command.name !== 'measure')
       this.refusal = this.notice?.ok === false ? this.notice.text : '';
     if (this.simulation.halted !== null) this.noticeHalt();
-    if (changesMachine(command)) this.other?.apply(command);
+    if (changesMachine(command)) {
+      // Refused ones too: a driver may have been unbound and bound again for nothing, and a kernel may panic on one.
+      this.log.push({ timeNs, executed, command: done });
+      this.other?.apply(done);
+    }
     this.other?.simulation.advance(this.simulation.now);
     return this.notice as Notice;
   }

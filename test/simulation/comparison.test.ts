@@ -44,6 +44,31 @@ describe('a machine that is compared with another', () => {
     expect(countsOf(session.other as Session)).toEqual(countsOf(alone));
   });
 
+  test('what is flipped here becomes there what it became here, and not the opposite', () => {
+    const lanes = (text: string) => {
+      const session = sessionWith(PASSTHROUGH);
+      carryOut(session, text);
+      const { devices, other } = session.snapshot();
+      return [devices, other?.devices ?? []].map((list) => list[0].lane);
+    };
+    const translated = ['translated', 'translated'];
+    expect(lanes(`compare ${LAZY}; device nic0 flip`)).toEqual(translated);
+    expect(lanes(`device nic0 flip; compare ${LAZY}`)).toEqual(translated);
+    expect(lanes(`device all flip; compare ${LAZY}`)).toEqual(translated);
+    expect(lanes(`compare ${LAZY}; device nic0 flip; device nic0 flip`)).toEqual([
+      'passthrough',
+      'passthrough',
+    ]);
+
+    const stopped = sessionWith(PASSTHROUGH);
+    carryOut(stopped, `workload nic0 stop; compare ${LAZY}; workload nic0 flip; invalidation nic0 flip`);
+    expect(stopped.log.map(({ command }) => 'to' in command && command.to)).toEqual([
+      'stop',
+      'start',
+      'flip',
+    ]);
+  });
+
   test('is not changed by being compared', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2e6 }), fc.integer({ min: 0, max: 2e6 }), (before, after) => {
