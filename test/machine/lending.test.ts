@@ -4,6 +4,7 @@ import type { Session } from '../../source/commands/session.ts';
 import { defaultBuild } from '../../source/linux/boot/policy.ts';
 import type { MachineOptions } from '../../source/machine/machine.ts';
 import { previewBoot } from '../../source/machine/preview.ts';
+import { GivesUp, ioctl, type MadeCall, makeCalls } from '../../source/machine/programs/vfio-calls.ts';
 import { presets } from '../../source/vtd/unit/capabilities.ts';
 import { device, session, type } from '../support/session.ts';
 
@@ -302,4 +303,25 @@ describe('a PC with a PCI bus', () => {
   test('another PC says what would have such a card', () => {
     expect(type(session(''), 'dma snd0 write 0x1000').text).toContain('pc.pciBus=yes');
   });
+});
+
+test('a call that returns well may be why a program goes no further: the group is not viable', () => {
+  const told: MadeCall[] = [];
+  const status = ioctl(
+    'group 14',
+    () => 13,
+    'VFIO_GROUP_GET_STATUS',
+    () => '{flags=0}',
+    () => {
+      throw new GivesUp('EPERM', 'group 14 is not viable');
+    },
+  );
+  expect(() => makeCalls('qemu A', 'nic0', [status], (made) => told.push(made))).toThrow('not viable');
+  expect(told).toMatchObject([
+    {
+      text: 'ioctl(13, VFIO_GROUP_GET_STATUS, {flags=0}) = 0',
+      errno: null,
+      effect: 'group 14 is not viable',
+    },
+  ]);
 });

@@ -31,6 +31,9 @@ export type MadeCall = Pick<Call, 'verb' | 'on' | 'name'> & {
   readonly effect: string;
 };
 
+/** A call returned well, and what it said is why the program goes no further. */
+export class GivesUp extends KernelRefusal {}
+
 /**
  * Make the calls in order; the first that is refused ends it.
  *
@@ -49,7 +52,8 @@ export function makeCalls(
       const { returned, effect } = make();
       tell(String(returned), null, effect);
     } catch (error) {
-      if (error instanceof KernelRefusal) tell(`-1 ${error.errno}`, error.errno, error.message);
+      if (error instanceof GivesUp) tell('0', null, error.message);
+      else if (error instanceof KernelRefusal) tell(`-1 ${error.errno}`, error.errno, error.message);
       throw error;
     }
   }
@@ -64,18 +68,21 @@ export const open = (on: string, path: string, action: () => number): Call => ({
   make: () => ({ returned: action(), effect: '' }),
 });
 
-/** An ioctl that returns 0. @param action carries it out and says what it did */
+/** An ioctl that returns 0. @param argument asked for after the call; @param action carries it out and says what it did */
 export const ioctl = (
   on: string,
   fd: () => number,
   name: string,
-  argument: string,
+  argument: string | (() => string),
   action: () => string,
 ): Call => ({
   verb: 'ioctl',
   on,
   name,
-  text: () => `ioctl(${fd()}, ${name}${argument === '' ? '' : `, ${argument}`})`,
+  text: () => {
+    const shown = typeof argument === 'string' ? argument : argument();
+    return `ioctl(${fd()}, ${name}${shown === '' ? '' : `, ${shown}`})`;
+  },
   make: () => ({ returned: 0, effect: action() }),
 });
 

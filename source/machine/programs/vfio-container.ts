@@ -7,7 +7,7 @@ import { KernelRefusal } from '../../linux/refusal.ts';
 import type { Container, IommuType } from '../../linux/vfio/container.ts';
 import type { GroupFile } from '../../linux/vfio/group.ts';
 import { bdf } from '../../vtd/source-id.ts';
-import { type Call, close, ioctl, open } from './vfio-calls.ts';
+import { type Call, close, GivesUp, ioctl, open } from './vfio-calls.ts';
 import {
   effectOn,
   hex,
@@ -113,12 +113,16 @@ export class ContainerTaking implements Taking {
         this.groupFd = program.newFd();
         return this.groupFd;
       }),
-      this.onGroup('VFIO_GROUP_GET_STATUS', '{flags=VFIO_GROUP_FLAGS_VIABLE}', () => {
-        if (this.group?.isViable) return '';
-        // The flag is missing, and the program gives up; if it went on, SET_CONTAINER would return this.
-        const why = 'a driver of the host has one of its devices';
-        throw new KernelRefusal('EPERM', `group ${number} is not viable: ${why}`);
-      }),
+      this.onGroup(
+        'VFIO_GROUP_GET_STATUS',
+        () => `{flags=${this.group?.isViable ? 'VFIO_GROUP_FLAGS_VIABLE' : '0'}}`,
+        () => {
+          if (this.group?.isViable) return '';
+          // If it went on, SET_CONTAINER would return this.
+          const why = 'a driver of the host has one of its devices';
+          throw new GivesUp('EPERM', `group ${number} is not viable: ${why}`);
+        },
+      ),
     ];
   }
 
@@ -190,7 +194,7 @@ export class ContainerTaking implements Taking {
     };
   }
 
-  private onGroup(name: string, argument: string, action: () => string): Call {
+  private onGroup(name: string, argument: string | (() => string), action: () => string): Call {
     return ioctl(this.nameOfGroup, () => this.groupFd, name, argument, action);
   }
 
