@@ -6,6 +6,7 @@ import { chart } from '../chart.ts';
 import { glyph } from '../glyphs.ts';
 import { cell, cut, ends, type Row, right, row, type Span, span, widthOf, wrap } from '../rows.ts';
 import type { Area } from '../screen.ts';
+import { shapeOf } from '../shape.ts';
 import type { Token } from '../theme/tokens.ts';
 
 const LABEL = 10;
@@ -129,11 +130,12 @@ const named = (name: string, unit: string): string => (unit === '' ? name : `${n
 /** A bar and a mark for each point, and below them the figures. */
 function curve({ name, unit, points }: Series, experiment: Experiment, { width, height }: Area): Row[] {
   const fit = Math.max(2, Math.floor((width - LABEL - 2) / COLUMN));
-  // Where not all find room: from the first to the last, evenly.
-  const shown =
-    points.length <= fit
-      ? points
-      : Array.from({ length: fit }, (_, i) => points[Math.round((i * (points.length - 1)) / (fit - 1))]);
+  const kept = shapeOf(
+    points.map(({ simulated, published }) => published ?? simulated),
+    fit,
+  );
+  const shown = kept.map((i) => points[i]);
+  const left = points.length - shown.length;
   const top = Math.max(...shown.flatMap(({ simulated, published }) => [simulated, published ?? 0])) || 1;
   const lines = height - (points.some(({ published }) => published !== null) ? 5 : 3);
   const columns = shown.map(({ simulated, published, pass }) => ({
@@ -161,7 +163,8 @@ function curve({ name, unit, points }: Series, experiment: Experiment, { width, 
     row(' ', cell(label, LABEL, 'label'), ...shown.map((point) => cell(text(point), COLUMN, token(point))));
   const judged = (token: Token) => (point: Point) => (point.pass === false ? 'blocked' : token);
   const isCompared = shown.some(({ published }) => published !== null);
-  const title = row(' ', span(`${named(name, unit)}, by ${xTitle(experiment)}`, 'label'));
+  const omitted = left === 0 ? '' : `; ${shown.length} of ${points.length} points`;
+  const title = row(' ', span(`${named(name, unit)}, by ${xTitle(experiment)}${omitted}`, 'label'));
   return [
     isCompared ? ends(title, legend, width) : title,
     ...bars,
