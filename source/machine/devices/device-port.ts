@@ -9,10 +9,10 @@ import { READ } from '../../vtd/formats/paging-entry.ts';
 import type { Random } from '../random.ts';
 import type { Device } from './device.ts';
 import { type DmaPath, PATTERN } from './dma.ts';
+import { PagePieces } from './page-pieces.ts';
 
 /** What was measured so long ago counts half. */
 const FADE_NS = 1e6;
-const PAGE = 4096;
 
 export class DevicePort implements Gate {
   readonly port: Port;
@@ -23,6 +23,7 @@ export class DevicePort implements Gate {
   private readonly timeline: Timeline;
   private readonly cacheBytes: number;
   private readonly chance: Random;
+  private readonly pieces = new PagePieces();
   private fadeAt = FADE_NS;
 
   constructor(
@@ -47,19 +48,12 @@ export class DevicePort implements Gate {
    * @returns the number of the last request
    */
   ask(hi: number, lo: number, bytes: number, access: number): number {
-    const { port, device } = this;
+    const { port, device, pieces } = this;
     const { requesterId: sourceId } = device;
-    let left = bytes;
-    let high = hi;
-    let low = lo;
-    while (left > 0) {
-      const piece = Math.min(left, PAGE - (low & (PAGE - 1)));
-      if (access === READ) port.read(sourceId, high, low, piece, this.isWarm());
-      else port.write(sourceId, high, low, piece, undefined, undefined, PATTERN);
-      left -= piece;
-      const next = (low >>> 0) + piece;
-      low = next | 0;
-      if (next > 0xffff_ffff) high = (high + 1) | 0;
+    pieces.start(hi, lo, bytes);
+    while (pieces.next()) {
+      if (access === READ) port.read(sourceId, pieces.hi, pieces.lo, pieces.bytes, this.isWarm());
+      else port.write(sourceId, pieces.hi, pieces.lo, pieces.bytes, undefined, undefined, PATTERN);
     }
     return port.asked;
   }

@@ -12,6 +12,7 @@ import { Outcome } from '../../vtd/translation/translator.ts';
 import type { Iommu } from '../../vtd/unit/iommu.ts';
 import { DEVICE_WINDOW, MEMORY_BYTES, type MemoryMap, type OwnerId } from '../memory-map.ts';
 import type { Device } from './device.ts';
+import { PagePieces } from './page-pieces.ts';
 
 const PAGE = 4096;
 /** What devices write. */
@@ -211,7 +212,7 @@ export class DmaPath {
   decided(device: Device, { hi, lo, bytes, access, outcome, data }: Request): void {
     if (outcome === Outcome.INTERRUPT && isInterrupt(hi, lo, access))
       this.settleInterrupt(device, lo, data, bytes);
-    else this.settle(device, 'untranslated', hi, lo, bytes, access, -1, outcome, this.noted);
+    else this.settle(device, 'untranslated', hi, lo, bytes, access, -1, outcome);
   }
 
   /**
@@ -222,11 +223,11 @@ export class DmaPath {
    */
   transfer(device: Device, hi: number, lo: number, bytes: number, access: number): number {
     let latency = 0;
-    let left = bytes;
-    let high = hi;
-    let low = lo;
-    while (left > 0) {
-      const piece = Math.min(left, PAGE - (low & (PAGE - 1)));
+    // Not shared: what follows from a request may lead to another one.
+    const pieces = new PagePieces();
+    pieces.start(hi, lo, bytes);
+    while (pieces.next()) {
+      const { hi: high, lo: low, bytes: piece } = pieces;
       if (isInterrupt(high, low, access)) {
         this.interrupt(device, low, PATTERN, piece);
         break;
@@ -239,12 +240,8 @@ export class DmaPath {
       latency += ns;
       device.port.madeAtOnce(piece, access, ns);
       this.outcome = outcome;
-      this.settle(device, 'untranslated', high, low, piece, access, -1, outcome, this.noted);
+      this.settle(device, 'untranslated', high, low, piece, access, -1, outcome);
       if (outcome === Outcome.BLOCKED) break;
-      left -= piece;
-      const next = (low >>> 0) + piece;
-      low = next | 0;
-      if (next > 0xffff_ffff) high = (high + 1) | 0;
     }
     return latency;
   }
@@ -252,12 +249,12 @@ export class DmaPath {
   /** One request that a workload would not make. What a device TLB learns by it, the device keeps. */
   send(device: Device, request: HandmadeRequest): void {
     const { translator } = this.unit;
-    const noted: Step[] | null = this.observer?.wants(device) ? [] : null;
-    translator.steps = noted;
+    this.noted = this.observer?.wants(device) ? [] : null;
+    translator.steps = this.noted;
     const outcome = this.ask(device, request);
     translator.steps = null;
     const { kind, hi, lo, bytes, access, pasid } = request;
-    this.settle(device, kind, hi, lo, bytes, access, pasid, outcome, noted);
+    this.settle(device, kind, hi, lo, bytes, access, pasid, outcome);
   }
 
   /** Whether a memory request is routed to another device's registers, so that the unit never sees it. */
@@ -310,10 +307,9 @@ export class DmaPath {
     access: number,
     pasid: number,
     outcome: number,
-    noted: Step[] | null,
   ): void {
     const { translator } = this.unit;
-    const { observer } = this;
+    const { observer, noted } = this;
     device.requests++;
     const isBlocked = outcome === Outcome.BLOCKED;
     const moves = kind === 'untranslated' || kind === 'translated';
