@@ -16,6 +16,7 @@ import type { Command, DeviceTarget } from './command.ts';
 import { PAST_THE_IOMMU, sendRequest } from './device-requests.ts';
 import { echo, lacksDriver } from './echo.ts';
 import { findEntry, withFields } from './entry.ts';
+import { isHosts } from './flip.ts';
 import { noDevice, Refused, type Result } from './result.ts';
 
 type MachineCommand = Extract<
@@ -181,10 +182,7 @@ function moveAll(simulation: Simulation, to: DeviceTarget): Result {
   }
   const { machine } = simulation;
   if (!machine.kernel.policy.translation) throw new Refused(iommuOff('the host devices have'));
-  const hosts = machine.devices.filter((device) => {
-    const record = machine.kernel.device(device.model.sourceId);
-    return device.guest === null && !record.claimed && !record.fn.untrusted;
-  });
+  const hosts = machine.devices.filter(isHosts(machine));
   const isIdentity = (device: Device) =>
     machine.kernel.device(device.model.sourceId).defaultType === 'identity';
   const wanted = to === 'flip' ? (hosts.every(isIdentity) ? 'translated' : 'passthrough') : to;

@@ -21,7 +21,8 @@ export function asCarriedOut(command: Command, machine: Machine): Command {
   }
 }
 
-const isHosts =
+/** Whether a driver of the host has a trusted device, so that its domain can be chosen. */
+export const isHosts =
   ({ kernel }: Machine) =>
   ({ guest, model }: Device): boolean => {
     const { claimed, fn } = kernel.device(model.sourceId);
