@@ -9,12 +9,12 @@ import {
   type PciFunction,
   requesterIdOf,
 } from '../../source/linux/pci.ts';
-import { KernelRefusal } from '../../source/linux/refusal.ts';
 import type { KernelVersion } from '../../source/linux/version.ts';
 import { functions as functionsOfPc } from '../../source/machine/topology.ts';
 import { presets } from '../../source/vtd/unit/capabilities.ts';
 import {
   DATA,
+  errno,
   FAULT_DELAY_NS,
   Host,
   type HostOptions,
@@ -30,17 +30,6 @@ const usb = id('00:14.0');
 const stranger = id('07:00.0');
 const held = id('05:00.0');
 const PAGE = 4096;
-
-/** What Linux would return, or `ok`. */
-function errno(action: () => void): string {
-  try {
-    action();
-    return 'ok';
-  } catch (error) {
-    if (!(error instanceof KernelRefusal)) throw error;
-    return error.errno;
-  }
-}
 
 const old = (line: string, version: KernelVersion, options: HostOptions = {}) =>
   new Host(line, { ...options, build: { ...defaultBuild, version } });

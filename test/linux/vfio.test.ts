@@ -1,26 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { defaultBuild } from '../../source/linux/boot/policy.ts';
-import { KernelRefusal } from '../../source/linux/refusal.ts';
 import type { KernelVersion } from '../../source/linux/version.ts';
 import type { UserProcess } from '../../source/linux/vfio/parts.ts';
-import { DATA, Host, id, MiB } from '../support/host.ts';
+import { DATA, errno, Host, id, MiB } from '../support/host.ts';
 
 const nic = id('03:00.0');
 const disk = id('04:00.0');
 const usb = id('00:14.0');
 const held = id('05:00.0');
 const PAGE = 4096;
-
-/** What Linux would return, or `ok`. */
-function errno(action: () => void): string {
-  try {
-    action();
-    return 'ok';
-  } catch (error) {
-    if (!(error instanceof KernelRefusal)) throw error;
-    return error.errno;
-  }
-}
 
 /** A host whose vfio-pci has some devices, and a process that may pin 64 MiB. */
 function bench(line: string, devices: readonly number[] = [nic], version: KernelVersion = '6.12') {

@@ -5,6 +5,7 @@ import { defaultBuild } from '../../source/linux/boot/policy.ts';
 import type { Reserved } from '../../source/linux/dma-api/iova.ts';
 import { Kernel } from '../../source/linux/kernel.ts';
 import { FULL_ACS, type PciFunction } from '../../source/linux/pci.ts';
+import { KernelRefusal } from '../../source/linux/refusal.ts';
 import { wordsToBig } from '../../source/vtd/bits.ts';
 import { READ, WRITE } from '../../source/vtd/formats/paging-entry.ts';
 import { PhysicalMemory } from '../../source/vtd/memory.ts';
@@ -24,6 +25,17 @@ export const id = (bdf: string): number => {
   if (sourceId === null) throw new Error(`${bdf} is no address of a function`);
   return sourceId;
 };
+
+/** What Linux would return, or `ok`. */
+export function errno(action: () => void): string {
+  try {
+    action();
+    return 'ok';
+  } catch (error) {
+    if (!(error instanceof KernelRefusal)) throw error;
+    return error.errno;
+  }
+}
 
 export const pciFunction = (bdf: string, options: Partial<PciFunction> = {}): PciFunction => ({
   sourceId: id(bdf),
