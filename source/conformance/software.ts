@@ -2,7 +2,7 @@
  * The software side of a case: what a driver would do for each step, and what can be read back afterwards.
  * It keeps what software has to remember between steps: the state it asked of GCMD and the tail of the queue.
  */
-import { bigToWords } from '../vtd/bits.ts';
+import { bigToWords, hex } from '../vtd/bits.ts';
 import { faultRecord } from '../vtd/formats/fault-record.ts';
 import { bdf } from '../vtd/source-id.ts';
 import { Global } from '../vtd/unit/registers.ts';
@@ -18,7 +18,6 @@ export type Plan = {
   readonly result: (values: readonly bigint[]) => StepResult;
 };
 
-const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 const unsigned = (bits: number): bigint => BigInt(bits >>> 0);
 
 const TE = unsigned(Global.TE);

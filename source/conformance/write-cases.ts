@@ -1,8 +1,7 @@
 /** Writes cases in the form in which they are read, so that what a test made up can be kept as a file. */
+import { hex } from '../vtd/bits.ts';
 import { bdf } from '../vtd/source-id.ts';
 import type { Case, CaseFile, Step, UnitWords } from './case-file.ts';
-
-const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
 
 export function writeCases({ groups }: CaseFile): string {
   const file = {

@@ -3,8 +3,10 @@
  * switch, whose test registers write or invert memory at once, and an HD audio controller, which reads a word when
  * it fetches a command. The two share a conventional PCI bridge and therefore its requester id.
  */
+
 import type { Transfer, UnitWords } from '../conformance/case-file.ts';
 import { devices } from '../conformance/case-file.ts';
+import { hex } from '../vtd/bits.ts';
 import { QemuError, type QemuProgram } from './program.ts';
 
 type Engines = {
@@ -65,8 +67,6 @@ export function machineArguments(unit: UnitWords): string[] {
     ...['-nodefaults', '-vga', 'none', ...parts.flatMap((part) => ['-device', part])],
   ];
 }
-
-const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
 
 /** A write to PCI configuration space. */
 const configure = (bus: number, slot: number, register: number, value: number): string[] => [

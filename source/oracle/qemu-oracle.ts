@@ -2,6 +2,7 @@
  * QEMU as another unit to run cases on: one process for each unit, the same operations as the simulated one
  * carries out, the same form of answers.
  */
+
 import {
   type Case,
   QUEUE_ADDRESS,
@@ -13,6 +14,7 @@ import {
 import { answers, type Operation } from '../conformance/operation.ts';
 import type { StepResult } from '../conformance/results.ts';
 import { Software } from '../conformance/software.ts';
+import { hex } from '../vtd/bits.ts';
 import { Offset } from '../vtd/unit/registers.ts';
 import type { QemuProgram } from './program.ts';
 import { dmaLines, machineArguments, requireFeatures, resetLines, setUpLines } from './qemu-machine.ts';
@@ -23,7 +25,6 @@ const UNIT = 0xfed9_0000;
 const TRANSLATION = 1n << 31n;
 const SET_ROOT_TABLE = 1n << 30n;
 const PAGE = 4096;
-const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
 
 /** Registers that a case may leave as it likes: everything depends on the others or is set by `enable`. */
 const HARMLESS = ['FSTS', 'FRCDLO', 'FRCDHI', 'IVA', 'IOTLB', 'CCMD', 'ICS', 'IQT'];

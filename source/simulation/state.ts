@@ -3,7 +3,7 @@
 import type { Domain } from '../linux/domains/domain.ts';
 import type { Device } from '../machine/devices/device.ts';
 import { previewMachine } from '../machine/preview.ts';
-import { hexOf } from '../vtd/bits.ts';
+import { hex, hexOf } from '../vtd/bits.ts';
 import { leafBytes } from '../vtd/caches/iotlb.ts';
 import { namedCounts } from '../vtd/performance/counters.ts';
 import { bdf } from '../vtd/source-id.ts';
@@ -112,8 +112,8 @@ export function unitRegisters(unit: Iommu): Snapshot['unit'] {
     name: unit.name,
     translation: (gsts & Global.TE) !== 0,
     gsts: hexOf(0, gsts),
-    cap: hex64(unit.capabilities.cap),
-    ecap: hex64(unit.capabilities.ecap),
+    cap: hex(unit.capabilities.cap),
+    ecap: hex(unit.capabilities.ecap),
     rtaddr: hexOf(...highFirst(unit.read64(Offset.RTADDR))),
   };
 }
@@ -198,5 +198,4 @@ function faultRegisters({ machine }: Simulation): FaultRegisters {
   };
 }
 
-const hex64 = (value: bigint): string => `0x${value.toString(16)}`;
 const highFirst = ([lo, hi]: [number, number]): [number, number] => [hi, lo];

@@ -23,7 +23,8 @@ export function hexOf(hi: number, lo: number): string {
 }
 
 /** A number as `0x…`, padded to `digits`. */
-export const hex = (value: number, digits = 1): string => `0x${value.toString(16).padStart(digits, '0')}`;
+export const hex = (value: number | bigint, digits = 1): string =>
+  `0x${value.toString(16).padStart(digits, '0')}`;
 
 /** A hexadecimal or decimal literal as two halves, or null if it is none or does not fit 64 bits. */
 export function parseHalves(text: string): { hi: number; lo: number } | null {

@@ -1,4 +1,5 @@
 /** Memory that a process maps for its devices: pinned, and counted against its RLIMIT_MEMLOCK. */
+import { hex } from '../../vtd/bits.ts';
 import type { Segment } from '../dma-api/dma-api.ts';
 import type { DeviceRecord } from '../domains/device-table.ts';
 import type { PagingDomain } from '../domains/domain.ts';
@@ -101,5 +102,3 @@ export class PinnedMemory {
     this.ranges.clear();
   }
 }
-
-const hex = (value: number): string => `0x${value.toString(16)}`;

@@ -6,11 +6,11 @@ import type { NestedDomain, PagingDomain } from '../../linux/domains/domain.ts';
 import { KernelRefusal } from '../../linux/refusal.ts';
 import type { Container, IommuType } from '../../linux/vfio/container.ts';
 import type { GroupFile } from '../../linux/vfio/group.ts';
+import { hex } from '../../vtd/bits.ts';
 import { bdf } from '../../vtd/source-id.ts';
 import { type Call, close, GivesUp, ioctl, open } from './vfio-calls.ts';
 import {
   effectOn,
-  hex,
   type Program,
   type Purpose,
   pagesOf,

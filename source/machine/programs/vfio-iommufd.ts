@@ -1,10 +1,10 @@
 /** A device taken by its own file and `/dev/iommu`, in the order of QEMU (`hw/vfio/iommufd.c`). */
 import type { NestedDomain, PagingDomain } from '../../linux/domains/domain.ts';
 import type { AddressSpace, Iommufd } from '../../linux/vfio/iommufd.ts';
+import { hex } from '../../vtd/bits.ts';
 import { type Call, close, ioctl, open } from './vfio-calls.ts';
 import {
   effectOn,
-  hex,
   type Program,
   type Purpose,
   pagesOf,

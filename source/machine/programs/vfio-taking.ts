@@ -3,6 +3,7 @@ import type { NestedDomain, PagingDomain } from '../../linux/domains/domain.ts';
 import type { Kernel } from '../../linux/kernel.ts';
 import type { UserProcess } from '../../linux/vfio/parts.ts';
 import type { Span } from '../../linux/vfio/pinned-memory.ts';
+import { hex } from '../../vtd/bits.ts';
 import { leafBytes } from '../../vtd/caches/iotlb.ts';
 import type { Call } from './vfio-calls.ts';
 
@@ -54,8 +55,6 @@ export type Taking = {
 
 /** Where a program sees its memory. */
 export const VIRTUAL_BASE = 0x7f00_0000_0000;
-
-export const hex = (value: number): string => `0x${value.toString(16)}`;
 
 /** `usable 0x0-0xfedfffff, 0xfef00000-0x7fffffffff`. */
 export const usableText = (usable: readonly Span[]): string =>
